@@ -1,0 +1,508 @@
+"""What travels over HTTP: one set of models for the service that answers and the client that asks.
+
+Bytes are 0x lower-case hex, times RFC 3339 UTC, except inside signed records, where they are Unix seconds as signed.
+Models are strict and refuse unknown fields in requests; the records they carry are turned into `ledger.core` dataclasses
+at once, so that nothing here can change a digest.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from ledger.core.identifiers import Party
+from ledger.core.records import CustodyRecord, ManifestRecord
+from ledger.errors import InvalidIdentifier, InvalidRecord
+
+MAX_JSON_INTEGER = (1 << 53) - 1
+
+Bytes32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$", examples=["0x" + "ab" * 32])]
+Signature = Annotated[
+    str,
+    Field(
+        pattern=r"^0x[0-9a-f]{130}$", description="65 bytes: r, s, v (27 or 28)", examples=["0x" + "12" * 65]
+    ),
+]
+Address = Annotated[
+    str, Field(pattern=r"^0x[0-9a-fA-F]{40}$", examples=["0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"])
+]
+PartyText = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Z0-9]{2,8}(:[A-Z0-9]{1,8})?|0x[0-9a-f]{32})$",
+        description="`SG` or `SG:ACME01`; its 16 bytes as hex are taken too",
+        examples=["SG:ACME01"],
+    ),
+]
+AdministrationText = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$", examples=["SG"])]
+UnixSeconds = Annotated[
+    int, Field(ge=0, le=MAX_JSON_INTEGER, description="Unix seconds", examples=[1790000000])
+]
+Count = Annotated[int, Field(ge=0, le=MAX_JSON_INTEGER)]
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+
+
+def to_hex(data: bytes) -> str:
+    """Write bytes as 0x lower-case hex."""
+    return "0x" + data.hex()
+
+
+def from_hex(text: str) -> bytes:
+    """Read 0x hex that a pattern has checked already."""
+    return bytes.fromhex(text[2:])
+
+
+def party_bytes(text: str, field: str = "party") -> bytes:
+    """Read a party from its text or from the hex of its 16 bytes.
+
+    Raises:
+        InvalidRecord: It is neither.
+    """
+    try:
+        party = Party.from_bytes(from_hex(text)) if text.startswith("0x") else Party.parse(text)
+    except InvalidIdentifier as error:
+        raise InvalidRecord(field, f"is no party: {error.rule}") from None
+    return party.to_bytes()
+
+
+def time_of(seconds: int) -> datetime:
+    """An aware UTC time from Unix seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class Message(BaseModel):
+    """A model of the wire: strict, frozen, unknown fields refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+
+# --- what is sent
+
+
+class ManifestRecordMessage(Message):
+    """A manifest record as it is signed (EIP-712, ManifestLog's domain)."""
+
+    party: PartyText
+    kind: Annotated[int, Field(ge=0, le=255, strict=True, description="1 LODGE, 2 AMEND, 3 WITHDRAW")]
+    reason: Annotated[int, Field(ge=0, le=255, strict=True)] = 0
+    consignment: Bytes32
+    manifest_root: Bytes32
+    supersedes: Bytes32
+    issued_at: Annotated[UnixSeconds, Field(strict=True)]
+
+    def to_record(self) -> ManifestRecord:
+        """The record of `ledger.core` that these fields spell."""
+        return ManifestRecord(
+            party=party_bytes(self.party),
+            kind=self.kind,
+            reason=self.reason,
+            consignment=from_hex(self.consignment),
+            manifest_root=from_hex(self.manifest_root),
+            supersedes=from_hex(self.supersedes),
+            issued_at=self.issued_at,
+        )
+
+    @classmethod
+    def of(cls, record: ManifestRecord) -> ManifestRecordMessage:
+        """Spell a record."""
+        return cls(
+            party=to_hex(record.party),
+            kind=record.kind,
+            reason=record.reason,
+            consignment=to_hex(record.consignment),
+            manifest_root=to_hex(record.manifest_root),
+            supersedes=to_hex(record.supersedes),
+            issued_at=record.issued_at,
+        )
+
+
+class ManifestSubmission(Message):
+    """A signed manifest record, and what the service shall keep with it.
+
+    `document` and `secret` come together; the service checks that they lead to `manifest_root`. `reference` and
+    `consignment_key` come together; the service checks nothing of them but that they open the consignment named, if
+    the party is its opener, and can then find the consignment by its trade reference.
+    """
+
+    record: ManifestRecordMessage
+    signature: Signature
+    document: dict[str, Any] | None = None
+    secret: Bytes32 | None = None
+    reference: Annotated[str, Field(max_length=200, examples=["ducr:9GB123456789000-INV1"])] | None = None
+    consignment_key: Bytes32 | None = None
+
+
+class CustodyRecordMessage(Message):
+    """A custody record as it is signed (EIP-712, ConsignmentLedger's domain)."""
+
+    consignment: Bytes32
+    kind: Annotated[int, Field(ge=0, le=255, strict=True, description="1 OPEN … 17 REMARK")]
+    party: PartyText
+    previous: Bytes32
+    subject: Bytes32
+    details: Bytes32
+    counterpart: PartyText | Literal["0x00000000000000000000000000000000"]
+    observed_at: Annotated[UnixSeconds, Field(strict=True)]
+    expires_at: Annotated[UnixSeconds, Field(strict=True)]
+
+    def to_record(self) -> CustodyRecord:
+        """The record of `ledger.core` that these fields spell."""
+        zero = self.counterpart == "0x" + "00" * 16
+        return CustodyRecord(
+            consignment=from_hex(self.consignment),
+            kind=self.kind,
+            party=party_bytes(self.party),
+            previous=from_hex(self.previous),
+            subject=from_hex(self.subject),
+            details=from_hex(self.details),
+            counterpart=bytes(16) if zero else party_bytes(self.counterpart, "counterpart"),
+            observed_at=self.observed_at,
+            expires_at=self.expires_at,
+        )
+
+    @classmethod
+    def of(cls, record: CustodyRecord) -> CustodyRecordMessage:
+        """Spell a record."""
+        return cls(
+            consignment=to_hex(record.consignment),
+            kind=record.kind,
+            party=to_hex(record.party),
+            previous=to_hex(record.previous),
+            subject=to_hex(record.subject),
+            details=to_hex(record.details),
+            counterpart=to_hex(record.counterpart),
+            observed_at=record.observed_at,
+            expires_at=record.expires_at,
+        )
+
+
+class CustodySubmission(Message):
+    """A signed custody record, and its details document for this administration's own files."""
+
+    record: CustodyRecordMessage
+    signature: Signature
+    document: dict[str, Any] | None = None
+    secret: Bytes32 | None = None
+
+
+class CustodySubmissions(Message):
+    """Up to 100 custody records, taken in order; one that is refused does not stop the others."""
+
+    records: Annotated[list[CustodySubmission], Field(min_length=1, max_length=100)]
+
+
+# --- what is answered
+
+
+class PromiseView(Message):
+    """The sequencer's signed promise that the leaf will be anchored at its index by a time."""
+
+    administration: AdministrationText
+    epoch: Count
+    index: Count
+    leaf_hash: Bytes32
+    seen: bool
+    anchor_by: UnixSeconds
+    signer: Address
+    signature: Signature
+
+
+class ProblemView(BaseModel):
+    """A problem (RFC 9457). `type` is a stable name, `detail` a sentence with what to do."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+ManifestState = Literal["accepted", "sequenced", "anchored", "final", "refused"]
+RecordState = Literal["accepted", "sent", "recorded", "final", "refused"]
+
+
+class ManifestAccepted(Message):
+    """The answer to a manifest record that is durable. `id` is null for a WITHDRAW."""
+
+    id: Bytes32 | None
+    digest: Bytes32
+    index: Count
+    state: ManifestState
+    promise: PromiseView
+
+
+class AnchorView(Message):
+    """The first tree head on chain that covers the leaf."""
+
+    size: Count
+    root: Bytes32
+    block: Count
+    transaction: Bytes32
+    anchored_at: Time
+
+
+class ClosureView(Message):
+    """Why the manifest is no longer current: amended (with its successor) or withdrawn."""
+
+    kind: Literal["AMEND", "WITHDRAW"]
+    reason: Count
+    time: Time
+    successor: Bytes32 | None
+    signer: Address
+
+
+class ManifestView(Message):
+    """A manifest record that this administration's log holds, and what became of it."""
+
+    id: Bytes32 | None
+    digest: Bytes32
+    record: ManifestRecordMessage
+    signature: Signature
+    signer: Address
+    party: PartyText
+    epoch: Count
+    index: Count
+    leaf_hash: Bytes32
+    state: ManifestState
+    content: Literal["seen", "unseen", "erased"]
+    anchor: AnchorView | None
+    closure: ClosureView | None
+    problem: ProblemView | None = None
+    promise: PromiseView
+    reference: str | None = None
+    document: dict[str, Any] | None = None
+
+
+class InclusionProofView(Message):
+    """Everything that shows a manifest record in a log: checked by `cargo-ledger manifest verify-inclusion`."""
+
+    id: Bytes32 | None
+    administration: AdministrationText
+    epoch: Count
+    index: Count
+    size: Count
+    root: Bytes32
+    path: list[Bytes32]
+    record: ManifestRecordMessage
+    signature: Signature
+    leaf_hash: Bytes32
+    anchored_at: Time
+    block: Count
+    transaction: Bytes32
+
+
+class AcceptedRecord(Message):
+    """One custody record's answer. `problem` only when it is refused here."""
+
+    digest: Bytes32
+    state: RecordState
+    problem: ProblemView | None = None
+
+
+class AcceptedRecords(Message):
+    """The answers, in the order of the records sent."""
+
+    records: list[AcceptedRecord]
+
+
+class HoldView(Message):
+    """An open hold."""
+
+    party: PartyText
+    record: Bytes32
+    at: Time
+    reason: str | None = None
+
+
+class ReleaseView(Message):
+    """A release that stands: it names the manifest it decided on."""
+
+    party: PartyText
+    procedure: str | None = None
+    manifest: Bytes32
+    record: Bytes32
+    at: Time
+
+
+class FindingView(Message):
+    """Something odd that is recorded, never refused."""
+
+    kind: str
+    record: Bytes32 | None
+    message: str
+
+
+class AsOf(Message):
+    """The block that an answer is true of."""
+
+    block: Count
+    hash: Bytes32
+    time: Time
+
+
+class LinesView(Message):
+    """The digest that the next record of each line must name as `previous`; what waits to be sent is counted in."""
+
+    custody: Bytes32
+    accounts: dict[str, Bytes32]
+
+
+class RecordView(Message):
+    """A custody record on chain, or on its way there (`sequence` and `accepted_at` are then null)."""
+
+    digest: Bytes32
+    kind: str
+    record: CustodyRecordMessage
+    signature: Signature
+    signer: Address
+    party: PartyText
+    state: RecordState
+    sequence: Count | None
+    accepted_at: Time | None
+    observed_at: Time
+    block: Count | None
+    transaction: Bytes32 | None
+    document: dict[str, Any] | None = None
+    problem: ProblemView | None = None
+
+
+class ConsignmentView(Message):
+    """A consignment's state, as of a block. `reference` is shown where the accompanying file was loaded."""
+
+    id: Bytes32
+    reference: str | None = None
+    trail: Bytes32
+    records: Count
+    opener: PartyText
+    manifest: Bytes32 | None = None
+    custodian: PartyText | None
+    offered_to: PartyText | None
+    inside: Bytes32 | None
+    contents: list[Bytes32]
+    holds: list[HoldView]
+    releases: list[ReleaseView]
+    closed: bool
+    may_go: bool
+    summary: str
+    findings: list[FindingView]
+    lines: LinesView
+    as_of: AsOf
+
+
+class AccompaniedManifest(Message):
+    """The manifest that travels with the cargo: chosen fields, its signed record and its place in the log."""
+
+    id: Bytes32
+    disclosure: dict[str, Any]
+    inclusion: InclusionProofView
+
+
+class AccompanyingFile(Message):
+    """What travels with the cargo (`cargo-accompanying/1`): whoever holds it can follow the consignment for ever."""
+
+    schema_: Annotated[Literal["cargo-accompanying/1"], Field(alias="schema")]
+    reference: Annotated[str, Field(max_length=200)]
+    consignment_key: Bytes32
+    opener: PartyText
+    consignment: Bytes32
+    manifest: AccompaniedManifest
+
+
+class HeadView(Message):
+    """The newest tree head of an administration's log."""
+
+    administration: AdministrationText
+    epoch: Count
+    size: Count
+    root: Bytes32
+    anchored_at: Time | None
+    block: Count | None
+
+
+class ConsistencyView(Message):
+    """A proof that the newest head extends the one of `first_size`."""
+
+    administration: AdministrationText
+    epoch: Count
+    first_size: Count
+    first_root: Bytes32
+    second_size: Count
+    second_root: Bytes32
+    path: list[Bytes32]
+
+
+class LeafView(Message):
+    """One leaf of a log: 188 bytes."""
+
+    index: Count
+    data: Annotated[str, Field(pattern=r"^0x[0-9a-f]{376}$")]
+
+
+class AdministrationView(Message):
+    """An administration as the registry has it."""
+
+    administration: AdministrationText
+    governor: Address
+    active: bool
+    epoch: Count
+    log_size: Count
+
+
+class AccountView(Message):
+    """An account as the registry has it."""
+
+    address: Address
+    party: PartyText
+    roles: list[Literal["TRADER", "OFFICER", "AUDITOR", "SEQUENCER"]]
+    valid_until: Time
+    revoked_from: Time | None
+    revoked_at: Time | None
+
+
+class PartyView(Message):
+    """A party and the accounts that act for it."""
+
+    party: PartyText
+    active: bool
+    accounts: list[AccountView]
+
+
+class ChainView(Message):
+    """The chain this service follows: what a client needs to sign, and how far the service has read."""
+
+    kind: Literal["development", "clique", "qbft"]
+    chain_id: Count
+    genesis_hash: Bytes32
+    administration_registry: Address
+    manifest_log: Address
+    consignment_ledger: Address
+    confirmations: Count
+    administration: AdministrationText
+    indexed_block: Count
+    head_block: Count
+
+
+class Readiness(Message):
+    """Whether this service can do its job now, and what is wrong if it can't."""
+
+    ready: bool
+    database: bool
+    chain: bool
+    worker: bool
+    indexed_block: Count
+    head_block: Count
+    lag_blocks: Count
+    waiting_manifests: Count
+    waiting_records: Count
+    reasons: list[str]
