@@ -1,0 +1,218 @@
+"""The development chain: one anvil process with its state on disk, started and stopped by one call.
+
+It is for one machine and for tests: no seals, no finality, its accounts are worth nothing. The state is written every
+second, so a `kill -9` may lose the last blocks, as a reorganisation would; the indexer and the sender live with that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from ledger.config import write_atomically
+from ledger.errors import ChainUnavailable, InvalidProfile
+
+CHAIN_ID = 31337
+GAS_LIMIT = 60_000_000  # gas a block: 300 custody records at the constant 200,000
+START_SECONDS = 20
+_PR_SET_PDEATHSIG = 1
+
+Lifetime = Literal["detached", "parent"]
+
+
+@dataclass(frozen=True, slots=True)
+class DevChain:
+    """A running development chain.
+
+    Attributes:
+        folder: Where its state, log and pid are kept.
+        pid: Its process.
+        port: Its port on 127.0.0.1.
+    """
+
+    folder: Path
+    pid: int
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Its JSON-RPC address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it ends (Linux; elsewhere nothing happens)."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (AttributeError, OSError):
+        return
+
+
+def start(
+    folder: Path | str, *, port: int | None = None, block_seconds: int = 1, lifetime: Lifetime = "detached"
+) -> DevChain:
+    """Start the chain of this folder, or find it running already.
+
+    Args:
+        folder: Kept between runs: `state.json`, `anvil.log`, `process.json`.
+        port: A port of 127.0.0.1; without one, the last one of this folder if it is free, else any free one.
+        block_seconds: Seconds between blocks; 0 makes a block for each transaction.
+        lifetime: `detached` outlives the caller, `parent` ends with it.
+
+    Raises:
+        ChainUnavailable: It did not answer within 20 seconds.
+        InvalidProfile: There is no anvil.
+    """
+    folder = Path(folder)
+    running = status(folder)
+    if running is not None:
+        return running
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or _last_free_port(folder) or free_port()
+    command = [
+        str(_anvil()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
+        "--hardfork", "london", "--base-fee", "0", "--gas-limit", str(GAS_LIMIT), "--accounts", "1",
+        "--disable-default-create2-deployer", "--disable-min-priority-fee", "--no-request-size-limit",
+        "--order", "fifo",
+        "--state", str(folder / "state.json"), "--state-interval", "1",
+    ]  # fmt: skip
+    if block_seconds:
+        command += ["--block-time", str(block_seconds)]
+    ends_with_us: Callable[[], None] | None = die_with_parent if lifetime == "parent" else None
+    with (folder / "anvil.log").open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603  the command is built from constants and numbers above
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=ends_with_us,
+        )
+    chain = DevChain(folder, process.pid, port)
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(chain.url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise ChainUnavailable(
+                chain.url, f"the development chain did not start; see {folder / 'anvil.log'}"
+            )
+        time.sleep(0.05)
+    text = json.dumps({"pid": process.pid, "port": port, "block_seconds": block_seconds})
+    write_atomically(folder / "process.json", text)
+    return chain
+
+
+def status(folder: Path | str) -> DevChain | None:
+    """The running chain of this folder, or None."""
+    folder = Path(folder)
+    noted = _noted(folder)
+    if noted is None or not _is_anvil(noted.pid, folder):
+        return None
+    return noted
+
+
+def stop(folder: Path | str) -> bool:
+    """Stop exactly the process that was started for this folder; its state is written first.
+
+    Returns:
+        Whether there was one.
+    """
+    chain = status(folder)
+    if chain is None:
+        return False
+    os.kill(chain.pid, signal.SIGTERM)
+    deadline = time.monotonic() + START_SECONDS
+    while _is_anvil(chain.pid, chain.folder):
+        if time.monotonic() > deadline:
+            os.kill(chain.pid, signal.SIGKILL)
+            break
+        time.sleep(0.05)
+    return True
+
+
+def fund(url: str, address: str, wei: int = 10**24) -> None:
+    """Give an account of the development chain what its transactions cost there.
+
+    Raises:
+        ChainUnavailable: The node refused: it is no development chain.
+    """
+    try:
+        answer = httpx.post(
+            url,
+            json={"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": [address, hex(wei)]},
+            timeout=10,
+        ).json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ChainUnavailable(url, str(error) or type(error).__name__) from None
+    if "error" in answer:
+        raise ChainUnavailable(url, "it is no development chain, accounts there are not funded by us")
+
+
+def _anvil() -> Path:
+    for folder in (Path(__file__).parents[1], Path.cwd()):
+        for native in sorted((folder / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil")):
+            return native
+    found = shutil.which("anvil")
+    if found is None:
+        raise InvalidProfile("anvil", "the development chain's program is missing; `make setup` installs it")
+    return Path(found)
+
+
+def _noted(folder: Path) -> DevChain | None:
+    try:
+        noted = json.loads((folder / "process.json").read_text())
+        return DevChain(folder, int(noted["pid"]), int(noted["port"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_anvil(pid: int, folder: Path) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return state != "Z" and str(folder / "state.json").encode() in arguments
+
+
+def _last_free_port(folder: Path) -> int | None:
+    noted = _noted(folder)
+    if noted is None:
+        return None
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", noted.port))
+        except OSError:
+            return None
+    return noted.port
+
+
+def _answers(url: str) -> bool:
+    try:
+        answer = httpx.post(
+            url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}, timeout=2
+        )
+        return bool(answer.json()["result"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return False
