@@ -1,0 +1,494 @@
+"""The only JSON-RPC: blocks, events, contract state and transactions of the chain that a profile pins.
+
+What a node answers is bounded in size and time and never believed beyond its form: an answer that is no answer raises
+`ChainUnavailable`, another chain raises `ChainMismatch`, and nothing is decided from an error's text but a contract's own
+named error. Why web3 with a provider of our own: its encoding of calls and events is the field's, its HTTP provider
+reads answers of any size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, cast
+
+import httpx
+import orjson
+from eth_account import Account
+from eth_typing import ChecksumAddress, HexStr
+from eth_utils.abi import event_abi_to_log_topic, function_signature_to_4byte_selector
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.contract import Contract
+from web3.exceptions import (
+    BadFunctionCallOutput,
+    ContractCustomError,
+    ContractLogicError,
+    Web3Exception,
+    Web3RPCError,
+)
+from web3.providers.base import JSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from ledger import errors
+from ledger.config import CONTRACTS, ChainProfile
+from ledger.core.records import CustodyRecord, ManifestRecord, keccak
+from ledger.errors import ChainMismatch, ChainUnavailable, ContractError, Refusal
+
+ANSWER_LIMIT_BYTES = 64 << 20  # the largest answer a node may give
+ANSWER_SECONDS = 30.0
+GAS_PER_RECORD = 200_000  # DESIGN 4: a constant, never an estimate
+GAS_PER_BATCH = 100_000
+GAS_ANCHOR = 1_000_000
+GAS_CLOSURE = 300_000
+
+
+@cache
+def artifact(contract: str) -> dict[str, Any]:
+    """ABI, bytecode and storage layout of a contract, as `scripts/export_abi.py` wrote them."""
+    text = resources.files("ledger.abi").joinpath(f"{contract}.json").read_bytes()
+    return cast(dict[str, Any], json.loads(text))
+
+
+@cache
+def _events_by_topic(contract: str) -> dict[bytes, str]:
+    return {
+        bytes(event_abi_to_log_topic(item)): item["name"]
+        for item in artifact(contract)["abi"]
+        if item["type"] == "event"
+    }
+
+
+@cache
+def _errors_by_selector() -> dict[bytes, dict[str, Any]]:
+    found = {}
+    for contract in CONTRACTS:
+        for item in artifact(contract)["abi"]:
+            if item["type"] == "error":
+                signature = f"{item['name']}({','.join(i['type'] for i in item['inputs'])})"
+                found[bytes(function_signature_to_4byte_selector(signature))] = item
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's place in the chain.
+
+    Attributes:
+        number: From 0.
+        hash: 32 bytes.
+        parent_hash: 32 bytes.
+        timestamp: Unix seconds.
+        has_logs: Whether its bloom filter lets any log through; False proves that there is none.
+    """
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+    has_logs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a contract emitted.
+
+    Attributes:
+        contract: Name of the contract.
+        name: Name of the event.
+        sequence: Its number in this contract, gapless from 1.
+        values: Its arguments by name: int, bytes, checksummed address, and for a record a `CustodyRecord`.
+        block: The block that holds it.
+        transaction_hash: 32 bytes.
+        log_index: Its place in the block.
+    """
+
+    contract: str
+    name: str
+    sequence: int
+    values: dict[str, Any]
+    block: Block
+    transaction_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a transaction was mined, and where.
+
+    Attributes:
+        block_number: From 0.
+        block_hash: 32 bytes.
+        succeeded: False when it reverted.
+        gas_used: Gas.
+    """
+
+    block_number: int
+    block_hash: bytes
+    succeeded: bool
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A contract call that is to become a transaction.
+
+    Attributes:
+        to: Contract address, checksummed.
+        data: Call data.
+        gas: Gas limit, a constant of its kind.
+    """
+
+    to: str
+    data: bytes
+    gas: int
+
+
+class _BoundedProvider(JSONBaseProvider):
+    """JSON-RPC over HTTP with a cap on size and time of an answer."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self._http = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=5.0), trust_env=False)
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        body = self.encode_rpc_request(method, params)
+        sent_id = orjson.loads(body)["id"]
+        try:
+            with self._http.stream(
+                "POST", self.url, content=body, headers={"content-type": "application/json"}
+            ) as answer:
+                received = bytearray()
+                for chunk in answer.iter_bytes(1 << 16):
+                    received += chunk
+                    if len(received) > ANSWER_LIMIT_BYTES:
+                        raise ChainUnavailable(
+                            self.url, f"its answer to {method} is over {ANSWER_LIMIT_BYTES} bytes"
+                        )
+        except httpx.HTTPError as error:
+            raise ChainUnavailable(self.url, str(error) or type(error).__name__) from None
+        try:
+            parsed = orjson.loads(received)
+        except orjson.JSONDecodeError:
+            raise ChainUnavailable(
+                self.url, f"its answer to {method} is no JSON (HTTP status {answer.status_code})"
+            ) from None
+        if (
+            not isinstance(parsed, dict)
+            or parsed.get("id") != sent_id
+            or not {"result", "error"} & parsed.keys()
+        ):
+            raise ChainUnavailable(
+                self.url, f"its answer to {method} is no JSON-RPC answer to what was asked"
+            )
+        return cast(RPCResponse, parsed)
+
+
+class Chain:
+    """The chain of a profile, through one node. Thread-safe.
+
+    Raises (every method):
+        ChainUnavailable: The node gave no usable answer.
+        ContractError: A contract reverted with a named error.
+    """
+
+    def __init__(self, profile: ChainProfile) -> None:
+        self.profile = profile
+        self._provider = _BoundedProvider(profile.rpc_url)
+        self._w3 = Web3(self._provider)
+        self._contracts: dict[str, Contract] = {
+            name: self._w3.eth.contract(
+                address=_checksummed(profile.address_of(name)), abi=artifact(name)["abi"]
+            )
+            for name in CONTRACTS
+        }
+        self._names = {_checksummed(profile.address_of(name)).lower(): name for name in CONTRACTS}
+
+    def require_identity(self) -> None:
+        """Refuse a node of another chain: chain id, genesis hash and the code at each address must be the profile's.
+
+        Raises:
+            ChainMismatch: One of them differs.
+        """
+        chain_id = int(self._rpc("eth_chainId"), 16)
+        if chain_id != self.profile.chain_id:
+            raise ChainMismatch("the chain id", self.profile.chain_id, chain_id)
+        genesis = self.block(0)
+        found = genesis.hash if genesis else b""
+        if found != self.profile.genesis_hash:
+            raise ChainMismatch(
+                "the genesis hash", "0x" + self.profile.genesis_hash.hex(), "0x" + found.hex()
+            )
+        for name in CONTRACTS:
+            code = HexBytes(self._rpc("eth_getCode", self.profile.address_of(name), "latest"))
+            code_hash = "0x" + keccak(bytes(code)).hex()
+            if code_hash != self.profile.code_hashes[name]:
+                raise ChainMismatch(f"the code hash of {name}", self.profile.code_hashes[name], code_hash)
+
+    # --- blocks and events
+
+    def head(self) -> Block:
+        """The newest block."""
+        return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.profile.rpc_url)
+
+    def block(self, number: int) -> Block | None:
+        """The block of a number on the node's present chain, or None above its head."""
+        raw = self._rpc("eth_getBlockByNumber", hex(number), False)
+        return None if raw is None else _block_from(raw, self.profile.rpc_url)
+
+    def events(self, block: Block) -> list[Event]:
+        """The contracts' events in one block, asked for by its hash, in order of their place.
+
+        That none is missing is for the caller to judge, by their sequences.
+
+        Raises:
+            ChainUnavailable: The node does not know the block (any more), or answered with a log of another.
+        """
+        if not block.has_logs:
+            return []
+        raw = self._rpc(
+            "eth_getLogs",
+            {
+                "blockHash": "0x" + block.hash.hex(),
+                "address": [self.profile.address_of(n) for n in CONTRACTS],
+            },
+        )
+        try:
+            found = [self._event(log, block) for log in raw]
+        except (KeyError, TypeError, ValueError, Web3Exception) as error:
+            raise ChainUnavailable(
+                self.profile.rpc_url, f"a log of block {block.number} is malformed: {error!r}"
+            ) from None
+        return sorted(found, key=lambda event: event.log_index)
+
+    def _event(self, log: dict[str, Any], block: Block) -> Event:
+        if bytes(HexBytes(log["blockHash"])) != block.hash:
+            raise ValueError("it belongs to another block")
+        contract = self._names[log["address"].lower()]
+        name = _events_by_topic(contract)[bytes(HexBytes(log["topics"][0]))]
+        formatted: Any = {
+            "address": _checksummed(log["address"]),
+            "topics": [HexBytes(topic) for topic in log["topics"]],
+            "data": HexBytes(log["data"]),
+            "blockNumber": block.number,
+            "blockHash": HexBytes(log["blockHash"]),
+            "transactionHash": HexBytes(log["transactionHash"]),
+            "transactionIndex": int(log["transactionIndex"], 16),
+            "logIndex": int(log["logIndex"], 16),
+        }
+        values = dict(self._contracts[contract].events[name]().process_log(formatted)["args"])
+        if "record" in values and isinstance(values["record"], dict):
+            values["record"] = _custody_record(values["record"])
+        return Event(
+            contract=contract,
+            name=name,
+            sequence=values.pop("sequence"),
+            values=values,
+            block=block,
+            transaction_hash=bytes(formatted["transactionHash"]),
+            log_index=formatted["logIndex"],
+        )
+
+    # --- contract state
+
+    def view(self, contract: str, function: str, *arguments: Any, block: int | None = None) -> Any:
+        """Call a view of a contract by name, at a block or at the newest."""
+        bound = self._contracts[contract].functions[function](*arguments)
+        try:
+            return bound.call(block_identifier="latest" if block is None else block)
+        except (ContractLogicError, Web3Exception) as error:
+            raise self._translated(error) from None
+
+    def check(self, record: CustodyRecord, signature: bytes) -> Refusal:
+        """What ConsignmentLedger itself would say of a record now."""
+        return Refusal(self.view("ConsignmentLedger", "check", custody_tuple(record), signature))
+
+    # --- transactions
+
+    def anchor_call(
+        self, administration: bytes, epoch: int, size: int, root: bytes, path: Sequence[bytes]
+    ) -> Call:
+        """ManifestLog.anchor."""
+        return self.call_of(
+            "ManifestLog", "anchor", administration, epoch, size, root, list(path), gas=GAS_ANCHOR
+        )
+
+    def closure_call(
+        self, record: ManifestRecord, signature: bytes, former_party: bytes, former_root: bytes
+    ) -> Call:
+        """ManifestLog.closeManifest."""
+        return self.call_of(
+            "ManifestLog",
+            "closeManifest",
+            (
+                record.party,
+                record.kind,
+                record.reason,
+                record.consignment,
+                record.manifest_root,
+                record.supersedes,
+                record.issued_at,
+            ),
+            signature,
+            former_party,
+            former_root,
+            gas=GAS_CLOSURE,
+        )
+
+    def append_call(self, records: Sequence[CustodyRecord], signatures: Sequence[bytes]) -> Call:
+        """ConsignmentLedger.append, with a constant budget a record."""
+        return self.call_of(
+            "ConsignmentLedger",
+            "append",
+            [custody_tuple(record) for record in records],
+            list(signatures),
+            gas=GAS_PER_BATCH + GAS_PER_RECORD * len(records),
+        )
+
+    def call_of(self, contract: str, function: str, *arguments: Any, gas: int) -> Call:
+        """Any function of a contract, by name."""
+        bound = self._contracts[contract]
+        data = bytes(HexBytes(bound.encode_abi(function, args=list(arguments))))
+        return Call(str(bound.address), data, gas)
+
+    def simulate(self, call: Call, sender: str) -> None:
+        """Run a call without sending it, so that a contract's refusal is known by its name.
+
+        Raises:
+            ContractError: It would revert.
+        """
+        try:
+            self._w3.eth.call(
+                {
+                    "to": _checksummed(call.to),
+                    "data": HexStr("0x" + call.data.hex()),
+                    "from": _checksummed(sender),
+                    "gas": call.gas,
+                }
+            )
+        except (ContractLogicError, Web3Exception) as error:
+            raise self._translated(error) from None
+
+    def sign(self, call: Call, key: bytes, nonce: int) -> tuple[bytes, bytes]:
+        """Sign a call as a transaction.
+
+        Returns:
+            The transaction's hash and its raw bytes.
+        """
+        signed = Account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self.profile.chain_id,
+                "nonce": nonce,
+                "to": call.to,
+                "data": "0x" + call.data.hex(),
+                "value": 0,
+                "gas": call.gas,
+                "maxFeePerGas": self.profile.gas_price_wei,
+                "maxPriorityFeePerGas": min(1, self.profile.gas_price_wei),
+            },
+            key,
+        )
+        return bytes(signed.hash), bytes(signed.raw_transaction)
+
+    def send(self, raw: bytes) -> None:
+        """Hand signed bytes to the node. That it refuses them says nothing: look the transaction up."""
+        self._provider.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x" + raw.hex()])
+
+    def is_known(self, transaction_hash: bytes) -> bool:
+        """Whether the node knows the transaction, mined or waiting."""
+        return self._rpc("eth_getTransactionByHash", "0x" + transaction_hash.hex()) is not None
+
+    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """The receipt of a transaction on the node's present chain, or None."""
+        raw = self._rpc("eth_getTransactionReceipt", "0x" + transaction_hash.hex())
+        if raw is None:
+            return None
+        try:
+            return Receipt(
+                block_number=int(raw["blockNumber"], 16),
+                block_hash=bytes(HexBytes(raw["blockHash"])),
+                succeeded=int(raw["status"], 16) == 1,
+                gas_used=int(raw["gasUsed"], 16),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainUnavailable(self.profile.rpc_url, f"a receipt is malformed: {error!r}") from None
+
+    def nonce(self, address: str) -> int:
+        """How many transactions of an account are mined."""
+        return int(self._rpc("eth_getTransactionCount", address, "latest"), 16)
+
+    # --- below
+
+    def _rpc(self, method: str, *params: Any) -> Any:
+        answer = self._provider.make_request(RPCEndpoint(method), list(params))
+        if "error" in answer:
+            raise ChainUnavailable(
+                self.profile.rpc_url, f"{method} was answered with the error {answer['error']!r}"
+            )
+        return answer["result"]
+
+    def _translated(self, error: Exception) -> errors.LedgerError:
+        data = error.data if isinstance(error, ContractCustomError | ContractLogicError) else None
+        if isinstance(data, str) and len(data) >= 10:
+            raw = bytes(HexBytes(data))
+            item = _errors_by_selector().get(raw[:4])
+            if item is not None:
+                values = self._w3.codec.decode([i["type"] for i in item["inputs"]], raw[4:])
+                known = cast(type[ContractError], getattr(errors, item["name"]))
+                return known(*values)
+        if isinstance(error, BadFunctionCallOutput | ContractLogicError | Web3RPCError):
+            return ChainUnavailable(
+                self.profile.rpc_url, f"the call was not answered as the contract would: {error}"
+            )
+        return ChainUnavailable(self.profile.rpc_url, str(error))
+
+
+def custody_tuple(record: CustodyRecord) -> tuple[Any, ...]:
+    """A custody record as the contract's struct."""
+    return (
+        record.consignment,
+        record.kind,
+        record.party,
+        record.previous,
+        record.subject,
+        record.details,
+        record.counterpart,
+        record.observed_at,
+        record.expires_at,
+    )
+
+
+def _custody_record(values: dict[str, Any]) -> CustodyRecord:
+    return CustodyRecord(
+        consignment=bytes(values["consignment"]),
+        kind=values["kind"],
+        party=bytes(values["party"]),
+        previous=bytes(values["previous"]),
+        subject=bytes(values["subject"]),
+        details=bytes(values["details"]),
+        counterpart=bytes(values["counterpart"]),
+        observed_at=values["observedAt"],
+        expires_at=values["expiresAt"],
+    )
+
+
+def _checksummed(address: str) -> ChecksumAddress:
+    return Web3.to_checksum_address(address)
+
+
+def _block_from(raw: Any, url: str) -> Block:
+    try:
+        return Block(
+            number=int(raw["number"], 16),
+            hash=bytes(HexBytes(raw["hash"])),
+            parent_hash=bytes(HexBytes(raw["parentHash"])),
+            timestamp=int(raw["timestamp"], 16),
+            has_logs=bool(int(raw["logsBloom"], 16)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChainUnavailable(url, f"a block is malformed: {error!r}") from None
