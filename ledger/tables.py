@@ -1,0 +1,226 @@
+"""The database's tables: what this administration accepted, what it built of it, and what the chain said.
+
+Times are Unix seconds. Bytes are bytes. Numbers that may pass 2^63 (the signed times of a record) stand inside the
+record's own bytes, never in a column. Rows that derive from the chain carry their block's number, so that a
+reorganisation removes exactly them.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+
+identity = Table(
+    "identity",
+    METADATA,
+    Column(
+        "name", String(64), primary_key=True
+    ),  # chain_id, genesis_hash, administration, the contracts' addresses …
+    Column("value", Text, nullable=False),
+)
+
+# --- accepted: durable before anybody is told so
+
+log = Table(
+    "log",
+    METADATA,
+    Column("id", Integer, primary_key=True),  # one row, locked by whoever gives out indexes
+    Column("epoch", BigInteger, nullable=False),
+    Column("next_index", BigInteger, nullable=False),
+    Column("sequenced", BigInteger, nullable=False),  # leaves of this epoch that are in the tree
+)
+
+manifests = Table(
+    "manifests",
+    METADATA,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("manifest_id", LargeBinary(32), unique=True),  # null for WITHDRAW
+    Column("epoch", BigInteger, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Column("leaf", LargeBinary(188), nullable=False),  # the record and its signature
+    Column("signer", LargeBinary(20), nullable=False),
+    Column("party", LargeBinary(16), nullable=False, index=True),
+    Column("consignment", LargeBinary(32), nullable=False, index=True),
+    Column("supersedes", LargeBinary(32), index=True),
+    Column("seen", Boolean, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("anchor_by", BigInteger, nullable=False),
+    Column("promise_signer", LargeBinary(20), nullable=False),
+    Column("promise_signature", LargeBinary(65), nullable=False),
+    Column("closing", String(8)),  # of AMEND and WITHDRAW: waiting, sent, done, refused
+    Column("closing_transaction", LargeBinary(32), index=True),
+    Column("problem", Text),  # JSON: why the chain refused it
+    UniqueConstraint("epoch", "log_index"),
+    Index("manifests_closing", "closing"),
+)
+
+contents = Table(
+    "contents",
+    METADATA,
+    Column("root", LargeBinary(32), primary_key=True),  # of a manifest or of a record's details
+    Column("document", LargeBinary, nullable=False),
+    Column("secret", LargeBinary(32), nullable=False),
+)
+
+consignments = Table(
+    "consignments",
+    METADATA,
+    Column("consignment", LargeBinary(32), primary_key=True),
+    Column("reference", Text, nullable=False, index=True),
+    Column("key", LargeBinary(32), nullable=False),
+    Column("opener", LargeBinary(16), nullable=False),
+)
+
+accompanying = Table(
+    "accompanying",
+    METADATA,
+    Column("manifest_id", LargeBinary(32), primary_key=True),
+    Column("consignment", LargeBinary(32), nullable=False, index=True),
+    Column("file", LargeBinary, nullable=False),
+)
+
+search_terms = Table(
+    "search_terms",
+    METADATA,
+    Column("kind", String(16), nullable=False),  # container, seal
+    Column("value", Text, nullable=False),
+    Column("consignment", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("kind", "value", "consignment"),
+)
+
+custody = Table(
+    "custody",
+    METADATA,
+    Column("position", Integer, primary_key=True, autoincrement=True),  # the order in which they are sent
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("consignment", LargeBinary(32), nullable=False, index=True),
+    Column("second", LargeBinary(32), index=True),  # the subject, where it is another consignment
+    Column("body", LargeBinary(177), nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
+    Column("signer", LargeBinary(20), nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),  # waiting, sent, done, refused
+    Column("transaction_hash", LargeBinary(32), index=True),
+    Column("problem", Text),
+    Index("custody_state", "state", "position"),
+)
+
+# --- built of it
+
+nodes = Table(
+    "nodes",
+    METADATA,
+    Column("epoch", BigInteger, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("epoch", "level", "position"),
+    sqlite_with_rowid=False,
+)
+
+transactions = Table(
+    "transactions",
+    METADATA,
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("purpose", String(8), nullable=False),  # anchor, close, append
+    Column("made_at_block", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),  # sent, mined, final, failed
+    Column("mined_in", BigInteger),
+    Column("subject", Text, nullable=False),  # JSON: the head {epoch, size}, or empty
+    UniqueConstraint("account", "nonce"),
+    Index("transactions_state", "state"),
+)
+
+# --- what the chain said
+
+blocks = Table(
+    "blocks",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+)
+
+chain_events = Table(
+    "chain_events",
+    METADATA,
+    Column("contract", String(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON; a custody record is in chain_custody instead
+    Column("block_number", BigInteger, nullable=False, index=True),
+    Column("block_hash", LargeBinary(32), nullable=False),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    PrimaryKeyConstraint("contract", "sequence"),
+)
+
+chain_custody = Table(
+    "chain_custody",
+    METADATA,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary(32), nullable=False, index=True),
+    Column("consignment", LargeBinary(32), nullable=False, index=True),
+    Column("other", LargeBinary(32), index=True),
+    Column("signer", LargeBinary(20), nullable=False),
+    Column("body", LargeBinary(177), nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False, index=True),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+)
+
+chain_refusals = Table(
+    "chain_refusals",
+    METADATA,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary(32), nullable=False, index=True),
+    Column("refusal", Integer, nullable=False),
+    Column("block_number", BigInteger, nullable=False, index=True),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+)
+
+chain_heads = Table(
+    "chain_heads",
+    METADATA,
+    Column("administration", LargeBinary(8), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("anchored_at", BigInteger, nullable=False),
+    Column("block_number", BigInteger, nullable=False, index=True),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+    PrimaryKeyConstraint("administration", "epoch", "size"),
+)
+
+chain_closures = Table(
+    "chain_closures",
+    METADATA,
+    Column("former", LargeBinary(32), primary_key=True),
+    Column("kind", Integer, nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("closed_at", BigInteger, nullable=False),
+    Column("signer", LargeBinary(20), nullable=False),
+    Column("successor", LargeBinary(32)),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("block_number", BigInteger, nullable=False, index=True),
+    Column("transaction_hash", LargeBinary(32), nullable=False),
+)
+
+#: Tables whose rows derive from blocks, and go when their block goes.
+DERIVED = (chain_events, chain_custody, chain_refusals, chain_heads, chain_closures)
