@@ -4,6 +4,7 @@
     ├─ InvalidInput (also ValueError)   what was given cannot be used; the sentence says where and why
     │  ├─ InvalidIdentifier             party, UCR, MRN, container number, UN/LOCODE, HS code …
     │  ├─ InvalidDocument               not a document that can be committed to (has the JSON Pointer)
+    │  ├─ InvalidSecret                 not the 32 bytes that salt a document
     │  ├─ InvalidDisclosure             not a well-formed disclosure
     │  ├─ InvalidRecord                 a field outside its range, a wrong length
     │  ├─ InvalidSignature              not 65 bytes, high s, v not 27 or 28, recovers nothing
@@ -21,6 +22,7 @@
     ├─ NotFound (also LookupError)      no such manifest, consignment, account, head
     ├─ Conflict                         the same thing exists in another form
     ├─ StoreError                       the database is missing, foreign or unusable
+    │  └─ NodeMissing                   a node of the log's tree is not in the store
     ├─ ChainError                       the node or the network
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
     │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
@@ -73,6 +75,13 @@ class InvalidDocument(InvalidInput):
         self.pointer = pointer[:200]
         self.rule = rule
         super().__init__(f"The document cannot be committed to: at {self.pointer or 'its root'}, {rule}.")
+
+
+class InvalidSecret(InvalidInput):
+    """What was given is not the secret of a document. Never holds the secret."""
+
+    def __init__(self) -> None:
+        super().__init__("The secret of a document must be 32 bytes, random and kept with the document.")
 
 
 class InvalidDisclosure(InvalidInput):
@@ -144,11 +153,42 @@ class VerificationError(LedgerError):
 
 
 class InclusionError(VerificationError):
-    """An inclusion path does not lead from the leaf to the root."""
+    """An inclusion path does not lead from the leaf to the root.
+
+    Attributes:
+        index: The leaf's position, as it was given.
+        size: Leaves in the tree, as it was given.
+        rule: What is wrong.
+    """
+
+    def __init__(self, index: object, size: object, rule: str) -> None:
+        self.index = index
+        self.size = size
+        self.rule = rule
+        super().__init__(f"Leaf {_shown(index)} is not shown to be in the log of {_shown(size)}: {rule}.")
 
 
 class ConsistencyError(VerificationError):
-    """A consistency path does not show that one tree extends the other."""
+    """A consistency path does not show that one tree extends the other.
+
+    Attributes:
+        first_size: Leaves of the older tree, as it was given.
+        second_size: Leaves of the newer tree, as it was given.
+        rule: What is wrong.
+    """
+
+    def __init__(self, first_size: object, second_size: object, rule: str) -> None:
+        self.first_size = first_size
+        self.second_size = second_size
+        self.rule = rule
+        super().__init__(
+            f"The log of {_shown(second_size)} is not shown to extend the one of {_shown(first_size)}: {rule}."
+        )
+
+
+def _shown(number: object) -> str:
+    """A number in a sentence; what is none, or longer than any log, is not repeated."""
+    return str(number) if isinstance(number, int) and abs(number) <= 2**64 else "(no such number)"
 
 
 class DigestMismatch(VerificationError):
@@ -222,9 +262,389 @@ class Refusal(IntEnum):
 
 
 class RecordRefused(LedgerError):
-    """The custody rules refuse a record. One subclass a refusal; `refusal` is its number on chain."""
+    """The custody rules refuse a record. One subclass a refusal; `refusal` is its number on chain.
+
+    Every fact but the consignment may be left out: where only the chain's number is known, the sentence says what the
+    number alone tells. `ledger.core.custody.Custody.error` fills the facts in.
+
+    Attributes:
+        consignment: The record's consignment, 32 bytes.
+    """
 
     refusal: Refusal = Refusal.NONE
+
+    def __init__(self, consignment: bytes, sentence: str) -> None:
+        self.consignment = consignment
+        super().__init__(f"Refused: {sentence}")
+
+
+class RecordNotSigned(RecordRefused):
+    """The signature recovers nobody."""
+
+    refusal = Refusal.NOT_SIGNED
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(
+            consignment,
+            "the signature is none: 65 bytes are expected, with s in the lower half and v 27 or 28. Sign the record again.",
+        )
+
+
+class SignerNotEnrolled(RecordRefused):
+    """The signer may not sign for the party now.
+
+    Attributes:
+        signer: The signer's address in hex, "" if not known.
+        party: The party's text, "" if not known.
+    """
+
+    refusal = Refusal.NOT_ENROLLED
+
+    def __init__(self, consignment: bytes, signer: str = "", party: str = "") -> None:
+        self.signer = signer
+        self.party = party
+        super().__init__(
+            consignment,
+            f"{f'account {signer}' if signer else 'the account that signed'} may not sign for {party or 'this party'} now: "
+            "it is no trader or officer of that party, its enrolment has expired or was revoked, or the administration "
+            "is suspended. Ask the governor.",
+        )
+
+
+class UnknownRecordKind(RecordRefused):
+    """There is no such kind."""
+
+    refusal = Refusal.NO_KIND
+
+    def __init__(self, consignment: bytes, kind: int | None = None) -> None:
+        self.kind = kind
+        super().__init__(
+            consignment, f"there is no record kind{'' if kind is None else f' {kind}'}; kinds are 1 to 17."
+        )
+
+
+class RecordFieldsWrong(RecordRefused):
+    """A field must be zero in this kind and is not, or must not be zero and is.
+
+    Attributes:
+        field: The field's name, "" if not known.
+        rule: What it should have been.
+    """
+
+    refusal = Refusal.FIELDS
+
+    def __init__(self, consignment: bytes, field: str = "", rule: str = "") -> None:
+        self.field = field
+        self.rule = rule
+        super().__init__(
+            consignment,
+            f"{field or 'a field of the record'} {rule or 'is not as this kind of record needs it'}.",
+        )
+
+
+class RecordExpired(RecordRefused):
+    """The record came too late.
+
+    Attributes:
+        expires_at: Unix seconds, None if not known.
+        time: Time of judgement, Unix seconds, None if not known.
+    """
+
+    refusal = Refusal.EXPIRED
+
+    def __init__(self, consignment: bytes, expires_at: int | None = None, time: int | None = None) -> None:
+        self.expires_at = expires_at
+        self.time = time
+        late = "" if expires_at is None or time is None else f" {time - expires_at} seconds ago"
+        super().__init__(consignment, f"the record expired{late}. Sign it again with a later expiry.")
+
+
+class RecordExpiryTooFar(RecordRefused):
+    """The record would be good for longer than the rules allow.
+
+    Attributes:
+        longest: The longest allowed, in seconds, None if not known.
+    """
+
+    refusal = Refusal.TOO_LONG
+
+    def __init__(self, consignment: bytes, longest: int | None = None) -> None:
+        self.longest = longest
+        most = "30 days, of a release or clearance one day" if longest is None else f"{longest // 86400} days"
+        super().__init__(
+            consignment, f"the record would be good for too long: at most {most} after it was observed."
+        )
+
+
+class RecordObservedAhead(RecordRefused):
+    """The record claims to have been observed in the future.
+
+    Attributes:
+        ahead: How far ahead of the chain, in seconds, None if not known.
+    """
+
+    refusal = Refusal.AHEAD
+
+    def __init__(self, consignment: bytes, ahead: int | None = None) -> None:
+        self.ahead = ahead
+        super().__init__(
+            consignment,
+            f"the record says it was observed {'' if ahead is None else f'{ahead} seconds '}ahead of the chain's time; "
+            "300 seconds are allowed. Check the device's clock.",
+        )
+
+
+class ConsignmentAlreadyOpened(RecordRefused):
+    """A consignment is opened once."""
+
+    refusal = Refusal.ALREADY_OPENED
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(
+            consignment,
+            "this consignment was opened before; a closed one is opened again by an officer's TAKE only.",
+        )
+
+
+class ConsignmentIdWrong(RecordRefused):
+    """Party and blind do not give the id."""
+
+    refusal = Refusal.NOT_ITS_ID
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(
+            consignment,
+            "the opener's party and the blind do not give this consignment's id. Compute it again.",
+        )
+
+
+class ConsignmentNotOpened(RecordRefused):
+    """Nothing comes before OPEN."""
+
+    refusal = Refusal.NOT_OPENED
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(consignment, "this consignment has not been opened. Open it first.")
+
+
+class RecordAlreadyAppended(RecordRefused):
+    """The record stands already."""
+
+    refusal = Refusal.ALREADY_APPENDED
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(consignment, "this record stands on the consignment already; nothing is to be done.")
+
+
+class RecordNotNext(RecordRefused):
+    """`previous` is not the last of the record's line.
+
+    Attributes:
+        previous: What the record names, 32 bytes, empty if not known.
+        last: What it must name, 32 bytes, empty if not known.
+    """
+
+    refusal = Refusal.NOT_NEXT
+
+    def __init__(self, consignment: bytes, previous: bytes = b"", last: bytes = b"") -> None:
+        self.previous = previous
+        self.last = last
+        what = f"0x{last.hex()} is" if last else "another record is"
+        super().__init__(
+            consignment,
+            f"the record does not follow the last one of its line: {what} the last. Look at the consignment and sign again.",
+        )
+
+
+class ConsignmentClosed(RecordRefused):
+    """Nobody is in charge of a closed consignment."""
+
+    refusal = Refusal.CLOSED
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(
+            consignment,
+            "the consignment is closed and nobody is in charge of it; officers' records go on, and a TAKE opens it again.",
+        )
+
+
+class StepNotAllowed(RecordRefused):
+    """This kind is not for this party or role.
+
+    Attributes:
+        kind: The kind's name, "" if not known.
+        who: Whom it is for, in words, "" if not known.
+    """
+
+    refusal = Refusal.NOT_ALLOWED
+
+    def __init__(self, consignment: bytes, kind: str = "", who: str = "") -> None:
+        self.kind = kind
+        self.who = who
+        super().__init__(
+            consignment, f"{kind or 'this kind of record'} is for {who or 'another party or another role'}."
+        )
+
+
+class ConsignmentNotOffered(RecordRefused):
+    """There is no such offer to this party.
+
+    Attributes:
+        offered_to: Text of the party that the standing offer is made to, "" if none stands or it is not known.
+    """
+
+    refusal = Refusal.NOT_OFFERED
+
+    def __init__(self, consignment: bytes, offered_to: str = "") -> None:
+        self.offered_to = offered_to
+        super().__init__(
+            consignment,
+            f"the consignment is offered to {offered_to}, by another offer than this or to another party."
+            if offered_to
+            else "no such offer of the consignment to this party stands; it may have been withdrawn, or what is inside changed.",
+        )
+
+
+class HoldNotOpen(RecordRefused):
+    """LIFT of what is no open hold of its party.
+
+    Attributes:
+        hold: The digest that was named, 32 bytes, empty if not known.
+    """
+
+    refusal = Refusal.NOT_A_HOLD
+
+    def __init__(self, consignment: bytes, hold: bytes = b"") -> None:
+        self.hold = hold
+        super().__init__(
+            consignment,
+            f"{f'0x{hold.hex()}' if hold else 'the subject'} is no open hold of this party on the consignment; "
+            "a hold is lifted once, by the party that placed it.",
+        )
+
+
+class ConsignmentHeld(RecordRefused):
+    """A hold of the same administration stands.
+
+    Attributes:
+        holders: Texts of the parties that hold, none if not known.
+        step: What the hold stops, in words.
+    """
+
+    refusal = Refusal.HELD
+
+    def __init__(self, consignment: bytes, holders: tuple[str, ...] = (), step: str = "a release") -> None:
+        self.holders = holders
+        self.step = step
+        super().__init__(
+            consignment,
+            f"the consignment is on hold by {', '.join(holders) or 'the same administration'}; "
+            f"{step} is possible once the hold is lifted.",
+        )
+
+
+class ConsignmentInside(RecordRefused):
+    """The consignment is inside another.
+
+    Attributes:
+        parent: What it is directly inside, 32 bytes, empty if not known.
+    """
+
+    refusal = Refusal.INSIDE_ANOTHER
+
+    def __init__(self, consignment: bytes, parent: bytes = b"") -> None:
+        self.parent = parent
+        super().__init__(
+            consignment,
+            f"the consignment is inside {f'0x{parent.hex()}' if parent else 'another'}; deconsolidate it first.",
+        )
+
+
+class ConsignmentNotInside(RecordRefused):
+    """DECONSOLIDATE from what it is not in.
+
+    Attributes:
+        parent: What it is directly inside, 32 bytes, empty if nothing or not known.
+    """
+
+    refusal = Refusal.NOT_INSIDE_IT
+
+    def __init__(self, consignment: bytes, parent: bytes = b"") -> None:
+        self.parent = parent
+        super().__init__(
+            consignment,
+            "the consignment is not directly inside the one named"
+            + (f"; it is inside 0x{parent.hex()}." if parent else "."),
+        )
+
+
+class ConsignmentNotEmpty(RecordRefused):
+    """CLOSE while something is inside.
+
+    Attributes:
+        contents: How many are directly inside, None if not known.
+    """
+
+    refusal = Refusal.NOT_EMPTY
+
+    def __init__(self, consignment: bytes, contents: int | None = None) -> None:
+        self.contents = contents
+        super().__init__(
+            consignment,
+            f"{'something' if contents is None else f'{contents} other'} is still inside the consignment; "
+            "deconsolidate what is inside before closing.",
+        )
+
+
+class ParentNotOpen(RecordRefused):
+    """The consignment named as whole or parent is not open.
+
+    Attributes:
+        parent: The consignment named, 32 bytes, empty if not known.
+    """
+
+    refusal = Refusal.NO_PARENT
+
+    def __init__(self, consignment: bytes, parent: bytes = b"") -> None:
+        self.parent = parent
+        super().__init__(
+            consignment,
+            f"the consignment it names{f', 0x{parent.hex()},' if parent else ''} was never opened or is closed.",
+        )
+
+
+class ConsignmentLoop(RecordRefused):
+    """A consignment can't be inside itself."""
+
+    refusal = Refusal.LOOP
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(consignment, "the consignment named is this one or inside it, and can't hold it.")
+
+
+class ConsignmentTooDeep(RecordRefused):
+    """More than eight levels."""
+
+    refusal = Refusal.TOO_DEEP
+
+    def __init__(self, consignment: bytes) -> None:
+        super().__init__(
+            consignment, "something would come to be inside more than eight others, one in the other."
+        )
+
+
+_REFUSALS: dict[Refusal, type[RecordRefused]] = {
+    refused.refusal: refused for refused in RecordRefused.__subclasses__()
+}
+
+
+def refusal_class(refusal: Refusal) -> type[RecordRefused]:
+    """The error class of a refusal; each can be built from the consignment alone.
+
+    Raises:
+        KeyError: For NONE, which is no refusal.
+    """
+    return _REFUSALS[refusal]
 
 
 class ContractError(LedgerError):
@@ -251,6 +671,23 @@ class Conflict(LedgerError):
 
 class StoreError(LedgerError):
     """The database is missing, belongs to another chain or administration, or cannot be used."""
+
+
+class NodeMissing(StoreError):
+    """A node of the log's tree is needed and not in the store.
+
+    Attributes:
+        level: Height of the subtree, 0 for a leaf.
+        index: Its position among those of its level, from 0.
+    """
+
+    def __init__(self, level: int, index: int) -> None:
+        self.level = level
+        self.index = index
+        super().__init__(
+            f"Node {index} of level {level} of the log is not in the store: the store is incomplete. "
+            "Restore it from a backup or rebuild the nodes from the log's leaves."
+        )
 
 
 class ChainError(LedgerError):
