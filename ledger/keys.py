@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.config import write_atomically
-from ledger.core.records import keccak
+from ledger.core.signatures import account_of, checksummed
 from ledger.errors import InvalidKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -223,17 +223,11 @@ def _random_private_key() -> bytes:
 
 
 def _address(name: str, private_key: bytes) -> str:
-    from coincurve import PublicKey
-
-    if len(private_key) != 32 or not 0 < int.from_bytes(private_key, "big") < _CURVE_ORDER:
-        raise InvalidKey(name, "a private key is 32 bytes and a number of the curve")
-    point = PublicKey.from_valid_secret(private_key).format(compressed=False)
-    return _checksummed(keccak(point[1:])[12:].hex())
+    try:
+        return account_of(private_key)
+    except InvalidKey as error:
+        raise InvalidKey(name, error.rule) from None
 
 
 def _checksummed(address: str) -> str:
-    plain = address.lower().removeprefix("0x")
-    marks = keccak(plain.encode()).hex()
-    return "0x" + "".join(
-        c.upper() if int(mark, 16) >= 8 else c for c, mark in zip(plain, marks, strict=False)
-    )
+    return checksummed(bytes.fromhex(address.removeprefix("0x")))
