@@ -9,6 +9,7 @@ reads answers of any size.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -188,7 +189,90 @@ class _BoundedProvider(JSONBaseProvider):
         return cast(RPCResponse, parsed)
 
 
-class Chain:
+class Node:
+    """A chain's node, whatever contracts are on it. Thread-safe.
+
+    Raises (every method):
+        ChainUnavailable: The node gave no usable answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._provider = _BoundedProvider(url)
+        self._w3 = Web3(self._provider)
+
+    def chain_id(self) -> int:
+        """The chain's id."""
+        return int(self._rpc("eth_chainId"), 16)
+
+    def head(self) -> Block:
+        """The newest block."""
+        return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.url)
+
+    def block(self, number: int) -> Block | None:
+        """The block of a number on the node's present chain, or None above its head."""
+        raw = self._rpc("eth_getBlockByNumber", hex(number), False)
+        return None if raw is None else _block_from(raw, self.url)
+
+    def code(self, address: str) -> bytes:
+        """The code at an address, as of the newest block."""
+        return bytes(HexBytes(self._rpc("eth_getCode", address, "latest")))
+
+    def gas_for_creation(self, sender: str, data: bytes) -> int:
+        """The node's estimate of what creating a contract costs, in gas."""
+        return int(self._rpc("eth_estimateGas", {"from": sender, "data": "0x" + data.hex()}), 16)
+
+    def send(self, raw: bytes) -> None:
+        """Hand signed bytes to the node. That it refuses them says nothing: look the transaction up."""
+        self._provider.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x" + raw.hex()])
+
+    def is_known(self, transaction_hash: bytes) -> bool:
+        """Whether the node knows the transaction, mined or waiting."""
+        return self._rpc("eth_getTransactionByHash", "0x" + transaction_hash.hex()) is not None
+
+    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """The receipt of a transaction on the node's present chain, or None."""
+        raw = self._rpc("eth_getTransactionReceipt", "0x" + transaction_hash.hex())
+        if raw is None:
+            return None
+        try:
+            return Receipt(
+                block_number=int(raw["blockNumber"], 16),
+                block_hash=bytes(HexBytes(raw["blockHash"])),
+                succeeded=int(raw["status"], 16) == 1,
+                gas_used=int(raw["gasUsed"], 16),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainUnavailable(self.url, f"a receipt is malformed: {error!r}") from None
+
+    def nonce(self, address: str) -> int:
+        """How many transactions of an account are mined."""
+        return int(self._rpc("eth_getTransactionCount", address, "latest"), 16)
+
+    def wait(self, transaction_hash: bytes, seconds: float = 60.0) -> Receipt:
+        """Wait for a transaction's receipt.
+
+        Raises:
+            ChainUnavailable: It was not mined in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            receipt = self.receipt(transaction_hash)
+            if receipt is not None:
+                return receipt
+            time.sleep(0.05)
+        raise ChainUnavailable(
+            self.url, f"transaction 0x{transaction_hash.hex()} was not mined in {seconds:.0f} s"
+        )
+
+    def _rpc(self, method: str, *params: Any) -> Any:
+        answer = self._provider.make_request(RPCEndpoint(method), list(params))
+        if "error" in answer:
+            raise ChainUnavailable(self.url, f"{method} was answered with the error {answer['error']!r}")
+        return answer["result"]
+
+
+class Chain(Node):
     """The chain of a profile, through one node. Thread-safe.
 
     Raises (every method):
@@ -197,9 +281,8 @@ class Chain:
     """
 
     def __init__(self, profile: ChainProfile) -> None:
+        super().__init__(profile.rpc_url)
         self.profile = profile
-        self._provider = _BoundedProvider(profile.rpc_url)
-        self._w3 = Web3(self._provider)
         self._contracts: dict[str, Contract] = {
             name: self._w3.eth.contract(
                 address=_checksummed(profile.address_of(name)), abi=artifact(name)["abi"]
@@ -214,7 +297,7 @@ class Chain:
         Raises:
             ChainMismatch: One of them differs.
         """
-        chain_id = int(self._rpc("eth_chainId"), 16)
+        chain_id = self.chain_id()
         if chain_id != self.profile.chain_id:
             raise ChainMismatch("the chain id", self.profile.chain_id, chain_id)
         genesis = self.block(0)
@@ -224,21 +307,11 @@ class Chain:
                 "the genesis hash", "0x" + self.profile.genesis_hash.hex(), "0x" + found.hex()
             )
         for name in CONTRACTS:
-            code = HexBytes(self._rpc("eth_getCode", self.profile.address_of(name), "latest"))
-            code_hash = "0x" + keccak(bytes(code)).hex()
+            code_hash = "0x" + keccak(self.code(self.profile.address_of(name))).hex()
             if code_hash != self.profile.code_hashes[name]:
                 raise ChainMismatch(f"the code hash of {name}", self.profile.code_hashes[name], code_hash)
 
     # --- blocks and events
-
-    def head(self) -> Block:
-        """The newest block."""
-        return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.profile.rpc_url)
-
-    def block(self, number: int) -> Block | None:
-        """The block of a number on the node's present chain, or None above its head."""
-        raw = self._rpc("eth_getBlockByNumber", hex(number), False)
-        return None if raw is None else _block_from(raw, self.profile.rpc_url)
 
     def events(self, block: Block) -> list[Event]:
         """The contracts' events in one block, asked for by its hash, in order of their place.
@@ -261,7 +334,7 @@ class Chain:
             found = [self._event(log, block) for log in raw]
         except (KeyError, TypeError, ValueError, Web3Exception) as error:
             raise ChainUnavailable(
-                self.profile.rpc_url, f"a log of block {block.number} is malformed: {error!r}"
+                self.url, f"a log of block {block.number} is malformed: {error!r}"
             ) from None
         return sorted(found, key=lambda event: event.log_index)
 
@@ -374,63 +447,12 @@ class Chain:
             raise self._translated(error) from None
 
     def sign(self, call: Call, key: bytes, nonce: int) -> tuple[bytes, bytes]:
-        """Sign a call as a transaction.
+        """Sign a call as a transaction of this chain.
 
         Returns:
             The transaction's hash and its raw bytes.
         """
-        signed = Account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self.profile.chain_id,
-                "nonce": nonce,
-                "to": call.to,
-                "data": "0x" + call.data.hex(),
-                "value": 0,
-                "gas": call.gas,
-                "maxFeePerGas": self.profile.gas_price_wei,
-                "maxPriorityFeePerGas": min(1, self.profile.gas_price_wei),
-            },
-            key,
-        )
-        return bytes(signed.hash), bytes(signed.raw_transaction)
-
-    def send(self, raw: bytes) -> None:
-        """Hand signed bytes to the node. That it refuses them says nothing: look the transaction up."""
-        self._provider.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x" + raw.hex()])
-
-    def is_known(self, transaction_hash: bytes) -> bool:
-        """Whether the node knows the transaction, mined or waiting."""
-        return self._rpc("eth_getTransactionByHash", "0x" + transaction_hash.hex()) is not None
-
-    def receipt(self, transaction_hash: bytes) -> Receipt | None:
-        """The receipt of a transaction on the node's present chain, or None."""
-        raw = self._rpc("eth_getTransactionReceipt", "0x" + transaction_hash.hex())
-        if raw is None:
-            return None
-        try:
-            return Receipt(
-                block_number=int(raw["blockNumber"], 16),
-                block_hash=bytes(HexBytes(raw["blockHash"])),
-                succeeded=int(raw["status"], 16) == 1,
-                gas_used=int(raw["gasUsed"], 16),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ChainUnavailable(self.profile.rpc_url, f"a receipt is malformed: {error!r}") from None
-
-    def nonce(self, address: str) -> int:
-        """How many transactions of an account are mined."""
-        return int(self._rpc("eth_getTransactionCount", address, "latest"), 16)
-
-    # --- below
-
-    def _rpc(self, method: str, *params: Any) -> Any:
-        answer = self._provider.make_request(RPCEndpoint(method), list(params))
-        if "error" in answer:
-            raise ChainUnavailable(
-                self.profile.rpc_url, f"{method} was answered with the error {answer['error']!r}"
-            )
-        return answer["result"]
+        return sign_transaction(call, key, nonce, self.profile.chain_id, self.profile.gas_price_wei)
 
     def _translated(self, error: Exception) -> errors.LedgerError:
         data = error.data if isinstance(error, ContractCustomError | ContractLogicError) else None
@@ -442,10 +464,30 @@ class Chain:
                 known = cast(type[ContractError], getattr(errors, item["name"]))
                 return known(*values)
         if isinstance(error, BadFunctionCallOutput | ContractLogicError | Web3RPCError):
-            return ChainUnavailable(
-                self.profile.rpc_url, f"the call was not answered as the contract would: {error}"
-            )
-        return ChainUnavailable(self.profile.rpc_url, str(error))
+            return ChainUnavailable(self.url, f"the call was not answered as the contract would: {error}")
+        return ChainUnavailable(self.url, str(error))
+
+
+def sign_transaction(
+    call: Call, key: bytes, nonce: int, chain_id: int, gas_price_wei: int
+) -> tuple[bytes, bytes]:
+    """Sign a call, or the creation of a contract when it goes to "".
+
+    Returns:
+        The transaction's hash and its raw bytes.
+    """
+    fields: dict[str, Any] = {
+        "type": 2,
+        "chainId": chain_id,
+        "nonce": nonce,
+        "data": "0x" + call.data.hex(),
+        "value": 0,
+        "gas": call.gas,
+        "maxFeePerGas": gas_price_wei,
+        "maxPriorityFeePerGas": min(1, gas_price_wei),
+    }
+    signed = Account.sign_transaction(fields | ({"to": call.to} if call.to else {}), key)
+    return bytes(signed.hash), bytes(signed.raw_transaction)
 
 
 def custody_tuple(record: CustodyRecord) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ledger.core.records import Domain
 from ledger.errors import InvalidProfile
 
 Kind = Literal["development", "clique", "qbft"]
@@ -93,7 +94,9 @@ class ChainProfile:
         try:
             return cls.from_json(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidProfile(str(path), f"this is no chain profile: {error!r} is missing or malformed") from None
+            raise InvalidProfile(
+                str(path), f"this is no chain profile: {error!r} is missing or malformed"
+            ) from None
 
     @classmethod
     def from_json(cls, data: Any) -> ChainProfile:
@@ -128,9 +131,26 @@ class ChainProfile:
             **numbers,
         )
 
+    @property
+    def registry_domain(self) -> Domain:
+        """The EIP-712 domain of enrolments."""
+        return Domain(self.chain_id, bytes.fromhex(self.registry[2:]))
+
+    @property
+    def log_domain(self) -> Domain:
+        """The EIP-712 domain of manifest records and promises."""
+        return Domain(self.chain_id, bytes.fromhex(self.manifest_log[2:]))
+
+    @property
+    def consignments_domain(self) -> Domain:
+        """The EIP-712 domain of custody records."""
+        return Domain(self.chain_id, bytes.fromhex(self.consignment_ledger[2:]))
+
     def address_of(self, contract: str) -> str:
         """The address of a contract by its name."""
-        return dict(zip(CONTRACTS, (self.registry, self.manifest_log, self.consignment_ledger), strict=True))[contract]
+        return dict(zip(CONTRACTS, (self.registry, self.manifest_log, self.consignment_ledger), strict=True))[
+            contract
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""Founding a network, and what governors do on chain.
+
+Deployment uses a key that nobody keeps: it is made here, used for three transactions and forgotten, so that no two
+networks share an address and no address has power. The contracts name each other, so their addresses are predicted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import rlp
+from eth_account import Account
+from web3 import Web3
+
+from ledger import devchain
+from ledger.chain import Call, Chain, Node, artifact, sign_transaction
+from ledger.config import CONTRACTS, ChainProfile, Kind
+from ledger.core.identifiers import Party
+from ledger.core.records import Enrolment, keccak
+from ledger.core.signatures import sign
+from ledger.errors import ChainMismatch, InvalidProfile
+
+_GAS_GOVERNANCE = 500_000
+_DEVELOPMENT_GAS_PRICE = 10**9
+_CONFIRMATIONS: dict[Kind, int] = {"development": 2, "clique": 8, "qbft": 0}
+
+
+def deploy(
+    url: str,
+    founders: Mapping[str, str],
+    *,
+    kind: Kind = "development",
+    block_seconds: int = 1,
+    gas_price_wei: int | None = None,
+) -> ChainProfile:
+    """Deploy the three contracts and return the profile that pins them.
+
+    Args:
+        url: JSON-RPC address of a node.
+        founders: Governor's address by administration; at least 3 outside development.
+        kind: What the network is; only `development` accounts are funded here, others run without a price of gas.
+        block_seconds: Seconds between the network's blocks.
+        gas_price_wei: The most paid for gas; by default 1 gwei in development and 1 wei elsewhere.
+
+    Raises:
+        ChainUnavailable: The node gave no usable answer.
+        InvalidProfile: A founder is no administration, or the deployment reverted.
+        ChainMismatch: What was deployed is not at the predicted addresses.
+    """
+    node = Node(url)
+    key = secrets.token_bytes(32)
+    deployer = str(Account.from_key(key).address)
+    if kind == "development":
+        devchain.fund(url, deployer)
+    price = (
+        gas_price_wei
+        if gas_price_wei is not None
+        else (_DEVELOPMENT_GAS_PRICE if kind == "development" else 1)
+    )
+    chain_id = node.chain_id()
+    genesis = node.block(0)
+    assert genesis is not None  # noqa: S101  every chain has a block 0
+    addresses = [_created_by(deployer, nonce) for nonce in range(3)]
+    registry, log, consignments = addresses
+    seats = [(Party.parse(code).administration_bytes, governor) for code, governor in founders.items()]
+    arguments = [
+        [genesis.hash, log, consignments, seats],
+        [genesis.hash, registry, consignments],
+        [genesis.hash, registry, log],
+    ]
+    first_block = None
+    for nonce, (name, values) in enumerate(zip(CONTRACTS, arguments, strict=True)):
+        creation = _creation_code(name, values)
+        call = Call("", creation, 8_000_000)
+        transaction_hash, raw = sign_transaction(call, key, nonce, chain_id, price)
+        node.send(raw)
+        receipt = node.wait(transaction_hash)
+        if not receipt.succeeded:
+            raise InvalidProfile(
+                name, "its deployment reverted: outside development at least 3 founders are needed"
+            )
+        first_block = receipt.block_number if first_block is None else first_block
+    assert first_block is not None  # noqa: S101  three contracts were deployed
+    code_hashes = {}
+    for name, address in zip(CONTRACTS, addresses, strict=True):
+        code = node.code(address)
+        if not code:
+            raise ChainMismatch(f"the code of {name}", "at " + address, "missing")
+        code_hashes[name] = "0x" + keccak(code).hex()
+    return ChainProfile(
+        kind=kind,
+        rpc_url=url,
+        chain_id=chain_id,
+        genesis_hash=genesis.hash,
+        registry=registry,
+        manifest_log=log,
+        consignment_ledger=consignments,
+        code_hashes=code_hashes,
+        deployment_block=first_block,
+        block_seconds=block_seconds,
+        confirmations=_CONFIRMATIONS[kind],
+        gas_price_wei=price,
+    )
+
+
+def consent(profile: ChainProfile, account_key: bytes, party: str, roles: int, valid_until: int) -> bytes:
+    """The account's own signature over its enrolment, 65 bytes; its governor puts it on chain."""
+    account = bytes.fromhex(str(Account.from_key(account_key).address)[2:])
+    enrolment = Enrolment(account, Party.parse(party).to_bytes(), roles, valid_until)
+    return sign(enrolment.digest(profile.registry_domain), account_key)
+
+
+class Governance:
+    """What a governor does: each method sends one transaction and waits until it is mined.
+
+    Raises (every method):
+        ContractError: The registry or the log refuses, by name, before anything is sent.
+        ChainUnavailable: The node gave no usable answer.
+    """
+
+    def __init__(self, profile: ChainProfile, key: bytes) -> None:
+        self.chain = Chain(profile)
+        self.chain.require_identity()
+        self._key = key
+        self.address = str(Account.from_key(key).address)
+
+    def enrol(self, account: str, party: str, roles: int, valid_until: int, consent: bytes) -> bytes:
+        """Enrol an account that consented; returns the transaction's hash."""
+        return self._send("enrol", account, Party.parse(party).to_bytes(), roles, valid_until, consent)
+
+    def raise_validity(self, account: str, valid_until: int) -> bytes:
+        """Let an account act for longer."""
+        return self._send("raiseValidity", account, valid_until)
+
+    def revoke(self, account: str, revoked_from: int) -> bytes:
+        """Revoke an account from a time on, at most now: what it did since then is disputed."""
+        return self._send("revoke", account, revoked_from)
+
+    def propose_admission(self, administration: str, governor: str) -> bytes:
+        """Propose that an administration joins; returns the proposal's id."""
+        code = Party.parse(administration).administration_bytes
+        self._send("proposeAdmission", code, governor)
+        return self._proposal(1, code, governor)
+
+    def propose_suspension(self, administration: str) -> bytes:
+        """Propose that an administration is suspended; returns the proposal's id."""
+        code = Party.parse(administration).administration_bytes
+        self._send("proposeSuspension", code)
+        return self._proposal(2, code, "0x" + "00" * 20)
+
+    def propose_reinstatement(self, administration: str) -> bytes:
+        """Propose that a suspended administration is active again; returns the proposal's id."""
+        code = Party.parse(administration).administration_bytes
+        self._send("proposeReinstatement", code)
+        return self._proposal(3, code, "0x" + "00" * 20)
+
+    def propose_replacement(self, administration: str, governor: str) -> bytes:
+        """Propose that an administration's governor, who is lost, is replaced; returns the proposal's id."""
+        code = Party.parse(administration).administration_bytes
+        self._send("proposeReplacement", code, governor)
+        return self._proposal(4, code, governor)
+
+    def approve(self, proposal: bytes) -> bytes:
+        """Approve a proposal; the approval that makes the quorum carries it."""
+        return self._send("approve", proposal)
+
+    def offer_seat(self, governor: str) -> bytes:
+        """Offer the seat to another account; the zero address takes an offer back."""
+        return self._send("offerSeat", governor)
+
+    def accept_seat(self, administration: str) -> bytes:
+        """Take the seat that was offered to this account."""
+        return self._send("acceptSeat", Party.parse(administration).administration_bytes)
+
+    def restart_log(self, administration: str, reason: int) -> bytes:
+        """Freeze the log's epoch and open the next, after a stolen key or an old backup."""
+        code = Party.parse(administration).administration_bytes
+        return self._send("restart", code, reason, contract="ManifestLog")
+
+    def _proposal(self, kind: int, administration: bytes, governor: str) -> bytes:
+        found: bytes = self.chain.view("AdministrationRegistry", "proposalId", kind, administration, governor)
+        return found
+
+    def _send(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> bytes:
+        call = self.chain.call_of(contract, function, *arguments, gas=_GAS_GOVERNANCE)
+        self.chain.simulate(call, self.address)
+        if self.chain.profile.kind == "development":
+            devchain.fund(self.chain.profile.rpc_url, self.address)
+        transaction_hash, raw = self.chain.sign(call, self._key, self.chain.nonce(self.address))
+        self.chain.send(raw)
+        receipt = self.chain.wait(transaction_hash)
+        if not receipt.succeeded:
+            self.chain.simulate(call, self.address)
+            raise InvalidProfile(function, "the transaction reverted, though it would pass now: try again")
+        return transaction_hash
+
+
+def _creation_code(contract: str, arguments: Sequence[object]) -> bytes:
+    built = artifact(contract)
+    factory = Web3().eth.contract(abi=built["abi"], bytecode=built["bytecode"])
+    return bytes.fromhex(str(factory.constructor(*arguments).data_in_transaction)[2:])
+
+
+def _created_by(sender: str, nonce: int) -> str:
+    return str(Web3.to_checksum_address(keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[12:]))
