@@ -403,6 +403,13 @@ class Session:
             select(func.max(t.chain_events.c.sequence)).where(t.chain_events.c.contract == contract)
         )
 
+    def last_custody_sequence(self) -> int:
+        """The last sequence of ConsignmentLedger that is indexed: a record taken or refused."""
+        return max(
+            self._number(select(func.max(t.chain_custody.c.sequence))),
+            self._number(select(func.max(t.chain_refusals.c.sequence))),
+        )
+
     def add_event(self, row: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
         """Insert an event's row; bytes among its arguments become hex."""
         self._connection.execute(
