@@ -1,0 +1,204 @@
+"""What an officer and an auditor should look at: facts that the rules record and never refuse.
+
+`custody` decides what a consignment may take; this module decides only what is odd about what it took, in sentences. It
+is fed by the custody model, which knows what was held and inside what at the time. Seals and places stand in the details
+documents, so what concerns them is found as far as those are disclosed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from ledger.core.identifiers import Party
+from ledger.core.records import CustodyKind, CustodyRecord
+from ledger.errors import InvalidIdentifier
+
+# A capture without a network is sent when the device is next in reach; a day covers a shift, a night and a crossing.
+LATE_SECONDS = 86_400
+_LAST_PRINTABLE_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+Documents = Mapping[bytes, Mapping[str, object]]
+"""Disclosed details by record digest: the JSON object, or those of its members that are disclosed."""
+
+
+class FindingKind(StrEnum):
+    """Kinds of findings; the texts are part of the service's answers and never change."""
+
+    MOVED_UNDER_HOLD = "moved-under-hold"
+    CHANGED_HANDS_UNDER_HOLD = "changed-hands-under-hold"
+    SEAL_CHANGED = "seal-changed"
+    ARRIVED_BEFORE_DEPARTURE = "arrived-before-departure"
+    DEPARTED_BEFORE_ARRIVAL = "departed-before-arrival"
+    CLOSED_WITHOUT_RELEASE = "closed-without-release"
+    CLOSED_UNDER_HOLD = "closed-under-hold"
+    LATE = "late"
+    DISPUTED = "disputed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something odd about a consignment, found in a record.
+
+    Attributes:
+        kind: What kind of oddity.
+        consignment: The consignment it concerns, 32 bytes; the record may stand on another, above it or inside it.
+        record: Digest of the record that shows it, 32 bytes.
+        at: Acceptance time of that record, Unix seconds.
+        sentence: The finding in words, without places or names that are not disclosed.
+    """
+
+    kind: FindingKind
+    consignment: bytes
+    record: bytes
+    at: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A record as the chain took it.
+
+    Attributes:
+        record: The record.
+        digest: Its EIP-712 digest, 32 bytes.
+        signer: The signer's address, 20 bytes.
+        accepted_at: Time of the block that took it, Unix seconds.
+        other: The second consignment whose trail it extended, 32 bytes, or None.
+    """
+
+    record: CustodyRecord
+    digest: bytes
+    signer: bytes
+    accepted_at: int
+    other: bytes | None
+
+
+def party_text(party: bytes) -> str:
+    """A party or administration as people write it; as hex where the bytes are no party."""
+    try:
+        return str(Party.from_bytes(party.ljust(16, b"\0")))
+    except InvalidIdentifier:
+        return "0x" + party.hex()
+
+
+def time_text(seconds: int) -> str:
+    """A Unix time as RFC 3339 UTC; as the number where no calendar reaches it."""
+    if not 0 <= seconds <= _LAST_PRINTABLE_SECOND:
+        return str(seconds)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def passages(consignment: bytes, steps: Iterable[Step], documents: Documents) -> list[Finding]:
+    """Find arrivals observed before the departure that led to them, and departures before the arrival.
+
+    Each passage is compared with the one recorded before it. A departure observed before the arrival that was recorded
+    first is in order if both places are disclosed and differ: it was captured without a network and sent late.
+
+    Args:
+        consignment: 32 bytes; records of others are passed over.
+        steps: What the consignment's trail was extended by, in order.
+        documents: Disclosed details; `place` is read.
+    """
+    found: list[Finding] = []
+    former: Step | None = None
+    for step in steps:
+        kind = step.record.kind
+        if step.record.consignment != consignment or kind not in (CustodyKind.ARRIVAL, CustodyKind.DEPARTURE):
+            continue
+        before, former = former, step
+        if before is None or before.record.kind == kind:
+            continue
+        if step.record.observed_at >= before.record.observed_at:
+            continue
+        times = f"{time_text(step.record.observed_at)} against {time_text(before.record.observed_at)}"
+        if kind == CustodyKind.ARRIVAL:
+            found.append(
+                _finding(
+                    FindingKind.ARRIVED_BEFORE_DEPARTURE,
+                    step,
+                    f"The arrival was observed before the departure that came before it: {times}.",
+                )
+            )
+            continue
+        places = [_text(documents, passage, "place") for passage in (before, step)]
+        if None in places or places[0] == places[1]:
+            found.append(
+                _finding(
+                    FindingKind.DEPARTED_BEFORE_ARRIVAL,
+                    step,
+                    f"The departure was observed before the arrival that came before it: {times}.",
+                )
+            )
+    return found
+
+
+def seals(consignment: bytes, steps: Iterable[Step], documents: Documents) -> list[Finding]:
+    """Find passages and inspections that show another seal than the one known to be on, without a SEAL between.
+
+    Only disclosed details are seen: `seal` (a text or a list of texts) and, for SEAL, `outcome`: "removed" takes it
+    off, anything else puts it on.
+
+    Args:
+        consignment: 32 bytes; records of others are passed over.
+        steps: What the consignment's trail was extended by, in order.
+        documents: Disclosed details.
+    """
+    found: list[Finding] = []
+    known: set[str] | None = None  # None until a first seal is seen
+    for step in steps:
+        shown = _seals_shown(documents, step)
+        if step.record.consignment != consignment or not shown:
+            continue
+        if step.record.kind == CustodyKind.SEAL:
+            removed = _text(documents, step, "outcome") == "removed"
+            known = (known or set()) - shown if removed else (known or set()) | shown
+            continue
+        if known is None:
+            known = shown
+        if not shown <= known:
+            was = ", ".join(sorted(known)) or "none"
+            found.append(
+                _finding(
+                    FindingKind.SEAL_CHANGED,
+                    step,
+                    f"The seal seen is {', '.join(sorted(shown))}; on record is {was}, and no seal record explains it.",
+                )
+            )
+            known = shown
+    return found
+
+
+def late(step: Step) -> Finding | None:
+    """The finding that a record was captured long before the chain took it, if it was."""
+    delay = step.accepted_at - step.record.observed_at
+    if delay <= LATE_SECONDS:
+        return None
+    return _finding(
+        FindingKind.LATE,
+        step,
+        f"The {kind_name(step.record.kind)} was observed {time_text(step.record.observed_at)} and taken by the chain "
+        f"{delay // 3600} hours later.",
+    )
+
+
+def kind_name(kind: int) -> str:
+    """A record kind's name in capitals, as the design writes it; the number where there is no such kind."""
+    return CustodyKind(kind).name if kind in CustodyKind._value2member_map_ else str(kind)
+
+
+def _finding(kind: FindingKind, step: Step, sentence: str) -> Finding:
+    return Finding(kind, step.record.consignment, step.digest, step.accepted_at, sentence)
+
+
+def _text(documents: Documents, step: Step, name: str) -> str | None:
+    value = documents.get(step.digest, {}).get(name)
+    return value if isinstance(value, str) else None
+
+
+def _seals_shown(documents: Documents, step: Step) -> set[str]:
+    value = documents.get(step.digest, {}).get("seal")
+    values = value if isinstance(value, list | tuple) else [value]
+    return {seal for seal in values if isinstance(seal, str)}
