@@ -284,6 +284,13 @@ class ManifestView(Message):
     document: dict[str, Any] | None = None
 
 
+class Manifests(Message):
+    """A page of manifest records; `next` is what `after` of the next page is, or null after the last."""
+
+    manifests: list[ManifestView]
+    next: Bytes32 | None = None
+
+
 class InclusionProofView(Message):
     """Everything that shows a manifest record in a log: checked by `cargo-ledger manifest verify-inclusion`."""
 
@@ -377,6 +384,12 @@ class RecordView(Message):
     problem: ProblemView | None = None
 
 
+class Records(Message):
+    """A consignment's custody records, oldest first."""
+
+    records: list[RecordView]
+
+
 class ConsignmentView(Message):
     """A consignment's state, as of a block. `reference` is shown where the accompanying file was loaded."""
 
@@ -398,6 +411,12 @@ class ConsignmentView(Message):
     findings: list[FindingView]
     lines: LinesView
     as_of: AsOf
+
+
+class Consignments(Message):
+    """Consignments that were found."""
+
+    consignments: list[ConsignmentView]
 
 
 class AccompaniedManifest(Message):
@@ -449,6 +468,12 @@ class LeafView(Message):
     data: Annotated[str, Field(pattern=r"^0x[0-9a-f]{376}$")]
 
 
+class Leaves(Message):
+    """Consecutive leaves of a log; none after its end."""
+
+    leaves: list[LeafView]
+
+
 class AdministrationView(Message):
     """An administration as the registry has it."""
 
@@ -457,6 +482,12 @@ class AdministrationView(Message):
     active: bool
     epoch: Count
     log_size: Count
+
+
+class Administrations(Message):
+    """All administrations of the registry."""
+
+    administrations: list[AdministrationView]
 
 
 class AccountView(Message):

@@ -1,0 +1,1045 @@
+"""A typed client of the HTTP service: every route one method, and the signing that a trader or an officer does.
+
+What this decides: which digest a record must name as `previous`, how a document is committed to, when a request is sent
+again. What it leaves to the service and the chain: who may do what. Private keys stay here; the service sees
+signatures. Writes are safe to repeat, since the service knows them by id or digest: so a request that got no answer, or
+503, is sent again until `retry_seconds` are over.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypedDict, TypeVar, Unpack
+
+import httpx
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from ledger.config import ChainProfile
+from ledger.core import documents, signatures
+from ledger.core.identifiers import Party
+from ledger.core.records import (
+    ZERO16,
+    ZERO32,
+    CustodyKind,
+    CustodyRecord,
+    Domain,
+    ManifestKind,
+    ManifestReason,
+    ManifestRecord,
+    blind,
+    consignment_id,
+)
+from ledger.errors import (
+    ChainMismatch,
+    InvalidDocument,
+    InvalidIdentifier,
+    InvalidKey,
+    NotFound,
+    ServiceError,
+    ServiceUnavailable,
+)
+from ledger.messages import (
+    AcceptedRecord,
+    AcceptedRecords,
+    AccompanyingFile,
+    AccountView,
+    Administrations,
+    AdministrationView,
+    ChainView,
+    Consignments,
+    ConsignmentView,
+    ConsistencyView,
+    CustodyRecordMessage,
+    CustodySubmission,
+    CustodySubmissions,
+    HeadView,
+    InclusionProofView,
+    LeafView,
+    Leaves,
+    ManifestAccepted,
+    ManifestRecordMessage,
+    Manifests,
+    ManifestState,
+    ManifestSubmission,
+    ManifestView,
+    PartyView,
+    Readiness,
+    Records,
+    RecordState,
+    RecordView,
+    from_hex,
+    to_hex,
+)
+
+BATCH_LINES = (
+    200  # lines a request of a batch: its answers fit the buffers of any connection, so both ends can write
+)
+BATCH_BYTES = 1 << 20  # bytes a request of a batch, unless one line alone is longer
+POLL_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+_CUSTODY_LINE = frozenset(
+    {
+        CustodyKind.OFFER,
+        CustodyKind.ACCEPT,
+        CustodyKind.DECLINE,
+        CustodyKind.CLOSE,
+        CustodyKind.CONSOLIDATE,
+        CustodyKind.DECONSOLIDATE,
+    }
+)  # DESIGN 4: 6, 7, 8, 12, 15, 16; the others follow their account's own line, OPEN none
+
+Id = bytes | str  # 32 bytes, or their 0x hex
+PartyLike = Party | str  # `SG:ACME01`, or the 0x hex of its 16 bytes
+Document = bytes | dict[str, Any]  # JSON text as it stands in a file, or its parsed object
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Times(TypedDict, total=False):
+    """When a step was seen, and until when the chain takes it; see `LedgerClient.step`."""
+
+    observed_at: int
+    expires_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LodgedManifest:
+    """A manifest that the service has accepted, and the secrets that its owner must keep.
+
+    Attributes:
+        id: Manifest id, 32 bytes.
+        consignment: Consignment id, 32 bytes.
+        consignment_key: 32 bytes that open the consignment with its trade reference; None if it was opened before.
+        reference: The trade reference.
+        secret: 32 bytes that the salts of the manifest's fields come from.
+        root: Manifest root, 32 bytes.
+        answer: What the service promised.
+    """
+
+    id: bytes
+    consignment: bytes
+    consignment_key: bytes | None = field(repr=False)
+    reference: str | None
+    secret: bytes = field(repr=False)
+    root: bytes
+    answer: ManifestAccepted
+
+    @property
+    def blind(self) -> bytes:
+        """What OPEN names as `previous`, 32 bytes.
+
+        Raises:
+            InvalidKey: The consignment's key is not known here.
+        """
+        if self.consignment_key is None or self.reference is None:
+            raise InvalidKey(
+                "of the consignment", "it is not known here; whoever made the consignment has it"
+            )
+        return blind(self.consignment_key, self.reference)
+
+
+class LedgerClient:
+    """A client of one administration's service, for one account.
+
+    Safe to use from several threads; the steps of one account on one consignment must still come one after the other.
+
+    Args:
+        base_url: Address of the service, e.g. `http://127.0.0.1:8400`.
+        key: Private key that signs records, 32 bytes; without it only reading works.
+        timeout_seconds: Longest wait for one answer.
+        profile: The chain as the caller knows it; nothing is signed for a service that follows another.
+        retry_seconds: How long a request that got no answer, or 503, is sent again; 0 sends it once.
+        transport: Another way to reach the service, e.g. `httpx.WSGITransport`; for tests.
+
+    Raises:
+        ServiceError: By every method: the service answered with a problem; `status`, `detail` and `problem` have it.
+        ServiceUnavailable: By every method: there was no answer in time, or 503 until the end.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: bytes | None = None,
+        timeout_seconds: float = 30,
+        profile: ChainProfile | None = None,
+        retry_seconds: float = 10,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._key = key
+        self._profile = profile
+        self._retry_seconds = retry_seconds
+        self._chain: ChainView | None = None
+        self._http = httpx.Client(
+            base_url=self.base_url, timeout=timeout_seconds, transport=transport, trust_env=False
+        )
+
+    def __enter__(self) -> LedgerClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+
+    def __repr__(self) -> str:
+        return f"LedgerClient({self.base_url!r}, key hidden)"
+
+    def disconnect(self) -> None:
+        """Close the connections; `close` closes a consignment."""
+        self._http.close()
+
+    @property
+    def address(self) -> str:
+        """The account's address, checksummed.
+
+        Raises:
+            InvalidKey: The client has no key.
+        """
+        return signatures.account_of(self._require_key())
+
+    # --- manifests
+
+    def submit_manifest(self, submission: ManifestSubmission) -> ManifestAccepted:
+        """Send a signed manifest record; the same again is answered as the first time."""
+        return self._post("/v1/manifests", submission, ManifestAccepted)
+
+    def submit_manifests(
+        self, submissions: Iterable[ManifestSubmission]
+    ) -> Iterator[ManifestAccepted | ServiceError]:
+        """Send any number of signed manifest records, and yield an answer or an error for each, in order.
+
+        They go out in requests of up to 200 lines, read from `submissions` as they are needed; one that is refused
+        does not stop the others.
+        """
+        for lines in _batches(_to_json(submission) + b"\n" for submission in submissions):
+            response = self._send(
+                "POST",
+                "/v1/manifests/batch",
+                content=b"".join(lines),
+                headers={"content-type": "application/x-ndjson"},
+            )
+            answers = response.content.splitlines()
+            if len(answers) != len(lines):
+                raise ServiceUnavailable(
+                    self.base_url, f"{len(lines)} lines were sent and {len(answers)} answered"
+                )
+            for answer in answers:
+                value = _json(answer, self.base_url)
+                yield (
+                    _problem(value) if "status" in value else _model(ManifestAccepted, value, self.base_url)
+                )
+
+    def manifest(self, manifest: Id) -> ManifestView:
+        """Read a manifest record by its manifest id, or by its record digest."""
+        return self._get(f"/v1/manifests/{_hex(manifest)}", ManifestView)
+
+    def manifest_proof(self, manifest: Id) -> InclusionProofView:
+        """Read the proof that a manifest record is in the log; 404 until it is anchored."""
+        return self._get(f"/v1/manifests/{_hex(manifest)}/proof", InclusionProofView)
+
+    def find_manifests(
+        self,
+        *,
+        reference: str | None = None,
+        container: str | None = None,
+        party: PartyLike | None = None,
+        state: ManifestState | None = None,
+        limit: int = 50,
+        after: Id | None = None,
+    ) -> list[ManifestView]:
+        """Find manifest records, newest first.
+
+        Args:
+            reference: Trade reference, `scheme:value`.
+            container: Container number.
+            party: Who lodged it.
+            state: Where it stands.
+            limit: How many at most, 1 to 200.
+            after: Record digest of the last one of the page before.
+        """
+        query = {
+            "reference": reference,
+            "container": container,
+            "party": None if party is None else str(party),
+            "state": state,
+            "limit": limit,
+            "after": None if after is None else _hex(after),
+        }
+        return self._get("/v1/manifests", Manifests, query).manifests
+
+    def lodge(
+        self,
+        document: Document,
+        party: PartyLike,
+        *,
+        reference: str | None = None,
+        consignment_key: bytes | None = None,
+        secret: bytes | None = None,
+        opener: PartyLike | None = None,
+        consignment: Id | None = None,
+    ) -> LodgedManifest:
+        """Commit to a manifest, sign its record and lodge it with its document.
+
+        Args:
+            document: The manifest.
+            party: For whom the account acts.
+            reference: Trade reference `scheme:value`; with it the consignment is computed and found again.
+            consignment_key: 32 bytes; without it a new random one, so a new consignment.
+            secret: 32 bytes; without it random ones.
+            opener: Who opens the consignment, if not `party`.
+            consignment: Consignment id, when it exists and its key is not known here.
+
+        Returns:
+            The answer, and the secrets to keep.
+
+        Raises:
+            InvalidDocument: The document cannot be committed to.
+            InvalidRecord: Neither `reference` nor `consignment` is given, or they do not belong together.
+        """
+        record_party = _party(party)
+        if consignment is None or consignment_key is not None:
+            if reference is None:
+                raise InvalidIdentifier("consignment", "", "give its trade reference or its id")
+            consignment_key = consignment_key or secrets.token_bytes(32)
+            computed = consignment_id(
+                record_party if opener is None else _party(opener), blind(consignment_key, reference)
+            )
+            if consignment is not None and _bytes(consignment) != computed:
+                raise InvalidIdentifier(
+                    "consignment", _hex(consignment), f"key, reference and opener give {to_hex(computed)}"
+                )
+        else:
+            computed = _bytes(consignment)
+        return self._issue(
+            document,
+            secret,
+            reference=reference,
+            consignment_key=consignment_key,
+            party=record_party,
+            kind=ManifestKind.LODGE,
+            reason=ManifestReason.NONE,
+            consignment=computed,
+            supersedes=ZERO32,
+        )
+
+    def amend(
+        self,
+        former: Id,
+        document: Document,
+        reason: ManifestReason,
+        *,
+        party: PartyLike | None = None,
+        secret: bytes | None = None,
+    ) -> LodgedManifest:
+        """Put another manifest in the place of a former one of the same consignment.
+
+        Args:
+            former: Id of the manifest that it takes the place of.
+            document: The new manifest.
+            reason: Why.
+            party: For whom the account acts, if not the former manifest's party.
+            secret: 32 bytes; without it random ones.
+
+        Raises:
+            InvalidDocument: The document cannot be committed to.
+        """
+        former_view = self.manifest(former)
+        former_record = former_view.record.to_record()
+        return self._issue(
+            document,
+            secret,
+            reference=former_view.reference,
+            consignment_key=None,
+            party=former_record.party if party is None else _party(party),
+            kind=ManifestKind.AMEND,
+            reason=reason,
+            consignment=former_record.consignment,
+            supersedes=_bytes(former),
+        )
+
+    def withdraw(
+        self, former: Id, reason: ManifestReason, *, party: PartyLike | None = None
+    ) -> ManifestAccepted:
+        """Withdraw a manifest.
+
+        Args:
+            former: Id of the manifest.
+            reason: Why.
+            party: For whom the account acts, if not the manifest's party.
+        """
+        former_record = self.manifest(former).record.to_record()
+        record = ManifestRecord(
+            party=former_record.party if party is None else _party(party),
+            kind=ManifestKind.WITHDRAW,
+            reason=reason,
+            consignment=former_record.consignment,
+            manifest_root=ZERO32,
+            supersedes=_bytes(former),
+            issued_at=_now(),
+        )
+        return self.submit_manifest(self.sign_manifest(record))
+
+    def sign_manifest(self, record: ManifestRecord, **kept: Any) -> ManifestSubmission:
+        """Sign a manifest record for the chain of this service.
+
+        Args:
+            record: The record.
+            kept: `document`, `secret`, `reference`, `consignment_key` of the submission, as it spells them.
+
+        Raises:
+            ChainMismatch: The service follows another chain than the profile given to this client.
+            InvalidKey: The client has no key.
+        """
+        domain = _domain(self._require_chain().chain_id, self._require_chain().manifest_log)
+        signature = signatures.sign(record.digest(domain), self._require_key())
+        return ManifestSubmission(
+            record=ManifestRecordMessage.of(record), signature=to_hex(signature), **kept
+        )
+
+    def wait_for_manifest(
+        self, manifest: Id, state: ManifestState = "anchored", timeout_seconds: float = 60
+    ) -> ManifestView:
+        """Wait until a manifest has got as far as a state.
+
+        Raises:
+            ServiceUnavailable: It has not, in that time.
+        """
+        order: tuple[ManifestState, ...] = ("accepted", "sequenced", "anchored", "final")
+        return self._wait(
+            lambda: self.manifest(manifest),
+            lambda view: view.state == "refused" or order.index(view.state) >= order.index(state),
+            f"manifest {_hex(manifest)} is not {state} yet",
+            timeout_seconds,
+        )
+
+    # --- custody
+
+    def submit_records(self, submissions: Iterable[CustodySubmission]) -> list[AcceptedRecord]:
+        """Send 1 to 100 signed custody records; each is judged alone, in order.
+
+        Raises:
+            ServiceError: None of them was taken: the first one's problem, with all answers in `problem["records"]`.
+        """
+        body = CustodySubmissions(records=[*submissions])
+        return self._post("/v1/custody-records", body, AcceptedRecords).records
+
+    def consignment(self, consignment: Id) -> ConsignmentView:
+        """Read a consignment's state, as of a block."""
+        return self._get(f"/v1/consignments/{_hex(consignment)}", ConsignmentView)
+
+    def consignment_records(self, consignment: Id) -> list[RecordView]:
+        """Read a consignment's history, oldest first, with what waits to be sent."""
+        return self._get(f"/v1/consignments/{_hex(consignment)}/records", Records).records
+
+    def find_consignments(
+        self, *, reference: str | None = None, container: str | None = None, seal: str | None = None
+    ) -> list[ConsignmentView]:
+        """Find consignments by a trade reference, a container number or a seal number."""
+        query = {"reference": reference, "container": container, "seal": seal}
+        return self._get("/v1/consignments", Consignments, query).consignments
+
+    def load_accompanying(self, file: AccompanyingFile) -> ConsignmentView:
+        """Load an accompanying file into this administration's service, which can find the consignment from then on."""
+        return self._post("/v1/accompanying-files", file, ConsignmentView)
+
+    def accompanying_file(self, consignment: Id, show: Iterable[str] = ()) -> AccompanyingFile:
+        """Read what shall travel with the cargo.
+
+        Args:
+            consignment: The consignment.
+            show: JSON Pointers of the manifest's fields to disclose; a pointer discloses all below it.
+        """
+        query = {"show": [*show]}
+        return self._get(f"/v1/consignments/{_hex(consignment)}/accompanying-file", AccompanyingFile, query)
+
+    def step(
+        self,
+        kind: CustodyKind,
+        consignment: Id,
+        party: PartyLike,
+        *,
+        subject: Id = ZERO32,
+        details: Document | None = None,
+        counterpart: PartyLike | None = None,
+        observed_at: int | None = None,
+        expires_in_seconds: int = 3600,
+        manifest_root: Id | None = None,
+        blind: bytes | None = None,
+    ) -> AcceptedRecord:
+        """Sign one custody record and send it.
+
+        `previous` is read from the service: the consignment's custody line or this account's own line, with what waits
+        there counted in. Whoever is first on a line wins; another record that names the same `previous` is refused.
+
+        Args:
+            kind: What is stated.
+            consignment: Consignment id.
+            party: For whom the account acts.
+            subject: What the record is about, as DESIGN 4 has it for the kind; zero for nothing.
+            details: A document that is committed to, and kept by this administration's service; not for OPEN.
+            counterpart: To whom an OFFER is made; none withdraws the offer.
+            observed_at: Unix seconds; without it now.
+            expires_in_seconds: From now; the last second in which the chain takes the record.
+            manifest_root: For OPEN: root of the manifest under which the consignment moves.
+            blind: For OPEN: 32 bytes that give the consignment its id.
+
+        Returns:
+            The record's digest and state.
+
+        Raises:
+            ServiceError: It is refused; `problem["refusal"]` names the rule of the chain where there is one.
+            InvalidDocument: `details` cannot be committed to.
+            ChainMismatch: The service follows another chain than the profile given to this client.
+        """
+        submission = self.sign_step(
+            kind,
+            consignment,
+            party,
+            subject=subject,
+            details=details,
+            counterpart=counterpart,
+            observed_at=observed_at,
+            expires_in_seconds=expires_in_seconds,
+            manifest_root=manifest_root,
+            blind=blind,
+        )
+        return self.submit_records([submission])[0]
+
+    def sign_step(
+        self,
+        kind: CustodyKind,
+        consignment: Id,
+        party: PartyLike,
+        *,
+        subject: Id = ZERO32,
+        details: Document | None = None,
+        counterpart: PartyLike | None = None,
+        observed_at: int | None = None,
+        expires_in_seconds: int = 3600,
+        manifest_root: Id | None = None,
+        blind: bytes | None = None,
+        previous: Id | None = None,
+    ) -> CustodySubmission:
+        """Sign one custody record as `step` does, without sending it.
+
+        Args:
+            kind: See `step`, as for all that follow.
+            consignment: See `step`.
+            party: See `step`.
+            subject: See `step`.
+            details: See `step`.
+            counterpart: See `step`.
+            observed_at: See `step`.
+            expires_in_seconds: See `step`.
+            manifest_root: See `step`.
+            blind: See `step`.
+            previous: The digest before this one on its line, if the caller keeps the line itself.
+        """
+        now = _now()
+        document, secret, root = None, None, ZERO32
+        if details is not None:
+            document, secret, root = _commit(details, None)
+        if kind == CustodyKind.OPEN:
+            if manifest_root is None or blind is None:
+                raise InvalidIdentifier(
+                    "consignment to open", _hex(consignment), "give its manifest root and blind"
+                )
+            root, previous = _bytes(manifest_root), blind
+        elif previous is None:
+            lines = self.consignment(consignment).lines
+            own_lines = {address.lower(): digest for address, digest in lines.accounts.items()}
+            previous = lines.custody if kind in _CUSTODY_LINE else own_lines.get(self.address.lower(), ZERO32)
+        record = CustodyRecord(
+            consignment=_bytes(consignment),
+            kind=kind,
+            party=_party(party),
+            previous=_bytes(previous),
+            subject=_bytes(subject),
+            details=root,
+            counterpart=ZERO16 if counterpart is None else _party(counterpart),
+            observed_at=now if observed_at is None else observed_at,
+            expires_at=now + expires_in_seconds,
+        )
+        return self.sign_custody(record, document=document, secret=None if secret is None else to_hex(secret))
+
+    def sign_custody(self, record: CustodyRecord, **kept: Any) -> CustodySubmission:
+        """Sign a custody record for the chain of this service.
+
+        Args:
+            record: The record.
+            kept: `document` and `secret` of the submission, as it spells them.
+
+        Raises:
+            ChainMismatch: The service follows another chain than the profile given to this client.
+            InvalidKey: The client has no key.
+        """
+        domain = _domain(self._require_chain().chain_id, self._require_chain().consignment_ledger)
+        signature = signatures.sign(record.digest(domain), self._require_key())
+        return CustodySubmission(record=CustodyRecordMessage.of(record), signature=to_hex(signature), **kept)
+
+    def open(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        *,
+        manifest_root: Id,
+        blind: bytes,
+        split_from: Id = ZERO32,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Open a consignment; the party becomes its custodian."""
+        return self.step(
+            CustodyKind.OPEN,
+            consignment,
+            party,
+            subject=split_from,
+            manifest_root=manifest_root,
+            blind=blind,
+            **times,
+        )
+
+    def arrive(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """State that cargo arrived at a checkpoint (`place`)."""
+        return self.step(CustodyKind.ARRIVAL, consignment, party, details=details, **times)
+
+    def depart(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """State that cargo left a checkpoint (`place`)."""
+        return self.step(CustodyKind.DEPARTURE, consignment, party, details=details, **times)
+
+    def inspect(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """State what an inspection found."""
+        return self.step(CustodyKind.INSPECTION, consignment, party, details=details, **times)
+
+    def seal(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """State that a numbered seal was affixed or removed."""
+        return self.step(CustodyKind.SEAL, consignment, party, details=details, **times)
+
+    def remark(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        details: Document | None = None,
+        *,
+        subject: Id = ZERO32,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """State anything else; `subject` is the record that is corrected, if one is."""
+        return self.step(CustodyKind.REMARK, consignment, party, subject=subject, details=details, **times)
+
+    def offer(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        counterpart: PartyLike | None,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Offer custody to another party; None withdraws the offer."""
+        return self.step(
+            CustodyKind.OFFER, consignment, party, counterpart=counterpart, details=details, **times
+        )
+
+    def accept(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        details: Document | None = None,
+        *,
+        offer: Id | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Accept the handover; `offer` is the offer's digest, without it the custody line's last record."""
+        return self._answer(CustodyKind.ACCEPT, consignment, party, details, offer, times)
+
+    def decline(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        details: Document | None = None,
+        *,
+        offer: Id | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Decline the handover; `offer` is the offer's digest, without it the custody line's last record."""
+        return self._answer(CustodyKind.DECLINE, consignment, party, details, offer, times)
+
+    def hold(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """Place a hold; it is named by the digest in the answer."""
+        return self.step(CustodyKind.HOLD, consignment, party, details=details, **times)
+
+    def lift(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        hold: Id,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Lift one of the party's open holds."""
+        return self.step(CustodyKind.LIFT, consignment, party, subject=hold, details=details, **times)
+
+    def release(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        manifest: Id,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Release goods for a procedure (`procedure` in the details), as the manifest of this id states them."""
+        return self.step(CustodyKind.RELEASE, consignment, party, subject=manifest, details=details, **times)
+
+    def clear(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        manifest: Id,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """State that all formalities are complete for the manifest of this id."""
+        return self.step(
+            CustodyKind.CLEARANCE, consignment, party, subject=manifest, details=details, **times
+        )
+
+    def take(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """Take custody without an offer: seizure, detention."""
+        return self.step(CustodyKind.TAKE, consignment, party, details=details, **times)
+
+    def consolidate(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        parent: Id,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Put a consignment into another."""
+        return self.step(
+            CustodyKind.CONSOLIDATE, consignment, party, subject=parent, details=details, **times
+        )
+
+    def deconsolidate(
+        self,
+        consignment: Id,
+        party: PartyLike,
+        parent: Id,
+        details: Document | None = None,
+        **times: Unpack[Times],
+    ) -> AcceptedRecord:
+        """Take a consignment out of the one it is in."""
+        return self.step(
+            CustodyKind.DECONSOLIDATE, consignment, party, subject=parent, details=details, **times
+        )
+
+    def close(
+        self, consignment: Id, party: PartyLike, details: Document | None = None, **times: Unpack[Times]
+    ) -> AcceptedRecord:
+        """Close a consignment (`outcome` in the details): then nobody is in charge of it."""
+        return self.step(CustodyKind.CLOSE, consignment, party, details=details, **times)
+
+    def wait_for_record(
+        self, consignment: Id, digest: Id, state: RecordState = "recorded", timeout_seconds: float = 60
+    ) -> RecordView:
+        """Wait until a custody record has got as far as a state.
+
+        Raises:
+            NotFound: The consignment's history has no such record.
+            ServiceUnavailable: It has not, in that time.
+        """
+        order: tuple[RecordState, ...] = ("accepted", "sent", "recorded", "final")
+
+        def read() -> RecordView:
+            for view in self.consignment_records(consignment):
+                if view.digest == _hex(digest):
+                    return view
+            raise NotFound("custody record", _hex(digest))
+
+        return self._wait(
+            read,
+            lambda view: view.state == "refused" or order.index(view.state) >= order.index(state),
+            f"custody record {_hex(digest)} is not {state} yet",
+            timeout_seconds,
+        )
+
+    # --- log, registry, chain
+
+    def head(self, administration: str) -> HeadView:
+        """Read the newest tree head of an administration's log."""
+        return self._get(f"/v1/log/{administration}/head", HeadView)
+
+    def consistency(self, administration: str, first_size: int) -> ConsistencyView:
+        """Read the proof that the newest tree head extends the one of `first_size` leaves."""
+        return self._get(f"/v1/log/{administration}/consistency", ConsistencyView, {"first": first_size})
+
+    def leaves(self, administration: str, start: int = 0, count: int = 1000) -> list[LeafView]:
+        """Read up to 1,000 leaves of the log, from index `start`."""
+        query = {"start": start, "count": count}
+        return self._get(f"/v1/log/{administration}/leaves", Leaves, query).leaves
+
+    def administrations(self) -> list[AdministrationView]:
+        """Read all administrations of the registry."""
+        return self._get("/v1/administrations", Administrations).administrations
+
+    def party(self, party: PartyLike) -> PartyView:
+        """Read a party and the accounts that act for it."""
+        return self._get(f"/v1/parties/{party}", PartyView)
+
+    def account(self, address: str) -> AccountView:
+        """Read an account as the registry has it."""
+        return self._get(f"/v1/accounts/{address}", AccountView)
+
+    def chain(self) -> ChainView:
+        """Read which chain the service follows, and how far it has read."""
+        return self._get("/v1/chain", ChainView)
+
+    def readiness(self) -> Readiness:
+        """Read whether the service can do its job now; an unready one answers too."""
+        response = self._send("GET", "/readyz", accept=(503,), retry=False)
+        return _model(Readiness, _json(response.content, self.base_url), self.base_url)
+
+    def metrics(self) -> str:
+        """Read the metrics, in Prometheus's text format."""
+        return self._send("GET", "/metrics").text
+
+    # --- inside
+
+    def _answer(
+        self,
+        kind: CustodyKind,
+        consignment: Id,
+        party: PartyLike,
+        details: Document | None,
+        offer: Id | None,
+        times: Times,
+    ) -> AcceptedRecord:
+        offer = self.consignment(consignment).lines.custody if offer is None else offer
+        return self.step(kind, consignment, party, subject=offer, details=details, **times)
+
+    def _issue(
+        self,
+        document: Document,
+        secret: bytes | None,
+        *,
+        reference: str | None,
+        consignment_key: bytes | None,
+        party: bytes,
+        kind: ManifestKind,
+        reason: ManifestReason,
+        consignment: bytes,
+        supersedes: bytes,
+    ) -> LodgedManifest:
+        parsed, secret, root = _commit(document, secret)
+        record = ManifestRecord(
+            party=party,
+            kind=kind,
+            reason=reason,
+            consignment=consignment,
+            manifest_root=root,
+            supersedes=supersedes,
+            issued_at=_now(),
+        )
+        kept: dict[str, Any] = {"document": parsed, "secret": to_hex(secret)}
+        if consignment_key is not None and reference is not None:
+            kept |= {"reference": reference, "consignment_key": to_hex(consignment_key)}
+        answer = self.submit_manifest(self.sign_manifest(record, **kept))
+        manifest = record.manifest_id
+        if manifest is None or answer.id != to_hex(manifest):
+            raise ServiceUnavailable(
+                self.base_url, f"it answered for manifest {answer.id}, not for the one sent"
+            )
+        return LodgedManifest(manifest, consignment, consignment_key, reference, secret, root, answer)
+
+    def _require_key(self) -> bytes:
+        if self._key is None:
+            raise InvalidKey("of this client", "there is none; give one to sign with")
+        return self._key
+
+    def _require_chain(self) -> ChainView:
+        if self._chain is None:
+            chain = self.chain()
+            if self._profile is not None:
+                _require_same_chain(self._profile, chain)
+            self._chain = chain
+        return self._chain
+
+    def _get(self, path: str, model: type[_Model], query: Mapping[str, Any] | None = None) -> _Model:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        response = self._send("GET", path, params=given)
+        return _model(model, _json(response.content, self.base_url), self.base_url)
+
+    def _post(self, path: str, body: BaseModel, model: type[_Model]) -> _Model:
+        response = self._send(
+            "POST", path, content=_to_json(body), headers={"content-type": "application/json"}
+        )
+        return _model(model, _json(response.content, self.base_url), self.base_url)
+
+    def _send(
+        self, method: str, path: str, *, accept: tuple[int, ...] = (), retry: bool = True, **request: Any
+    ) -> httpx.Response:
+        """Send a request, again while there is no answer or 503; raise for a problem."""
+        deadline = time.monotonic() + (self._retry_seconds if retry else 0)
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                response = self._http.request(method, path, **request)
+                if response.status_code != 503 or response.status_code in accept:
+                    break
+                reason = str(_detail(response))
+            except httpx.InvalidURL as error:
+                raise ServiceUnavailable(self.base_url, str(error)) from None
+            except httpx.HTTPError as error:
+                reason = str(error) or type(error).__name__
+            if time.monotonic() + pause > deadline:
+                raise ServiceUnavailable(self.base_url, reason)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        if response.is_success or response.status_code in accept:
+            return response
+        raise _problem(_detail(response), response.status_code)
+
+    def _wait(
+        self, read: Callable[[], _Model], is_there: Callable[[_Model], bool], sentence: str, seconds: float
+    ) -> _Model:
+        deadline = time.monotonic() + seconds
+        while True:
+            view = read()
+            if is_there(view):
+                return view
+            if time.monotonic() > deadline:
+                raise ServiceUnavailable(self.base_url, f"{sentence}, after {seconds:g} seconds")
+            time.sleep(POLL_SECONDS)
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def _bytes(value: Id) -> bytes:
+    data = value
+    if isinstance(value, str):
+        try:
+            data = from_hex(value) if value.startswith("0x") else b""
+        except ValueError:
+            data = b""
+    if not isinstance(data, bytes) or len(data) != 32:
+        raise InvalidIdentifier(
+            "id or digest", value, "32 bytes are expected, or their 64 hex digits after 0x"
+        )
+    return data
+
+
+def _hex(value: Id) -> str:
+    return to_hex(_bytes(value))
+
+
+def _party(party: PartyLike) -> bytes:
+    if isinstance(party, Party):
+        return party.to_bytes()
+    if party.startswith("0x"):
+        try:
+            return Party.from_bytes(from_hex(party)).to_bytes()
+        except ValueError:
+            raise InvalidIdentifier("party", party, "16 bytes are expected") from None
+    return Party.parse(party).to_bytes()
+
+
+def _domain(chain_id: int, contract: str) -> Domain:
+    return Domain(chain_id, from_hex(contract))
+
+
+def _commit(document: Document, secret: bytes | None) -> tuple[dict[str, Any], bytes, bytes]:
+    """The document as an object, its secret and its root."""
+    if isinstance(document, dict):
+        try:
+            document = orjson.dumps(document)
+        except orjson.JSONEncodeError as error:
+            raise InvalidDocument("", f"it is no JSON: {error}") from None
+    secret = secret or secrets.token_bytes(32)
+    root = documents.commit(documents.parse(document), secret).root
+    return orjson.loads(document), secret, root
+
+
+def _require_same_chain(profile: ChainProfile, chain: ChainView) -> None:
+    pairs = (
+        ("the chain id", profile.chain_id, chain.chain_id),
+        ("the genesis hash", to_hex(profile.genesis_hash), chain.genesis_hash),
+        ("AdministrationRegistry", profile.registry.lower(), chain.administration_registry.lower()),
+        ("ManifestLog", profile.manifest_log.lower(), chain.manifest_log.lower()),
+        ("ConsignmentLedger", profile.consignment_ledger.lower(), chain.consignment_ledger.lower()),
+    )
+    for what, expected, found in pairs:
+        if expected != found:
+            raise ChainMismatch(what, expected, found)
+
+
+def _to_json(body: BaseModel) -> bytes:
+    return body.model_dump_json(exclude_none=True).encode()
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and (len(batch) == BATCH_LINES or size + len(line) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield batch
+
+
+def _json(content: bytes, url: str) -> dict[str, Any]:
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise ServiceUnavailable(url, "its answer is no JSON object; is this the address of a cargo ledger?")
+    return value
+
+
+def _model(model: type[_Model], value: dict[str, Any], url: str) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ServiceUnavailable(
+            url, f"its answer is not what this version expects: {place or 'all of it'}"
+        ) from None
+
+
+def _detail(response: httpx.Response) -> dict[str, Any]:
+    try:
+        value = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        value = None
+    return value if isinstance(value, dict) else {"detail": f"it answered {response.status_code}"}
+
+
+def _problem(problem: dict[str, Any], status: int | None = None) -> ServiceError:
+    number = problem.get("status", status)
+    return ServiceError(
+        number if isinstance(number, int) else 0,
+        str(problem.get("title", "")),
+        str(problem.get("detail", "")),
+        problem,
+    )
