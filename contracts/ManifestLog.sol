@@ -230,7 +230,7 @@ contract ManifestLog is IManifestLog {
     }
 
     /// @inheritdoc IManifestLog
-    function administrationRegistry() external view returns (address) {
+    function registry() external view returns (address) {
         return address(_registry);
     }
 

@@ -26,7 +26,6 @@ import solcx  # noqa: E402  (it reads SOLCX_BINARY_PATH as it is imported)
 import yaml  # type: ignore[import-untyped]  # noqa: E402
 
 CONTRACTS = ("AdministrationRegistry", "ManifestLog", "ConsignmentLedger")
-IMPORT = re.compile(r'^import\b[^;]*?"([^"]+)"\s*;', re.MULTILINE | re.DOTALL)
 
 
 def main() -> int:
@@ -60,17 +59,14 @@ def exported() -> dict[str, str]:
         The text of each file in `ledger/abi`, by contract name.
     """
     solidity = yaml.safe_load((ROOT / "ape-config.yaml").read_text())["solidity"]
-    remappings = solidity["import_remapping"]
-    sources: dict[str, dict[str, str]] = {}
-    names = [name for name in CONTRACTS if (ROOT / "contracts" / f"{name}.sol").exists()]
-    for name in names:
-        _add_source(f"contracts/{name}.sol", remappings, sources)
+    # What is imported from node_modules the `solc` command finds by itself.
+    sources = sorted((ROOT / "contracts").rglob("*.sol"))
     output = solcx.compile_standard(
         {
             "language": "Solidity",
-            "sources": dict(sorted(sources.items())),
+            "sources": {str(path.relative_to(ROOT)): {"content": path.read_text()} for path in sources},
             "settings": {
-                "remappings": remappings,
+                "remappings": solidity["import_remapping"],
                 "optimizer": {"enabled": solidity["optimize"], "runs": solidity["optimization_runs"]},
                 "evmVersion": solidity["evm_version"],
                 "metadata": {"bytecodeHash": "none"},
@@ -87,26 +83,7 @@ def exported() -> dict[str, str]:
     for warning in output.get("errors", []):
         if warning["sourceLocation"]["file"].startswith("contracts/"):
             print(warning["formattedMessage"], file=sys.stderr)
-    return {name: json.dumps(_artifact(name, output), indent=1) + "\n" for name in names}
-
-
-def _add_source(path: str, remappings: list[str], sources: dict[str, dict[str, str]]) -> None:
-    """Read a source and all it imports, each under the name that the compiler looks for."""
-    if path in sources:
-        return
-    text = (ROOT / path).read_text()
-    sources[path] = {"content": text}
-    for imported in IMPORT.findall(text):
-        _add_source(_resolved(imported, path, remappings), remappings, sources)
-
-
-def _resolved(imported: str, importer: str, remappings: list[str]) -> str:
-    if imported.startswith("."):
-        return os.path.normpath(os.path.join(os.path.dirname(importer), imported))
-    for prefix, target in (remapping.split("=", 1) for remapping in remappings):
-        if imported.startswith(prefix):
-            return target + imported[len(prefix) :]
-    return imported
+    return {name: json.dumps(_artifact(name, output), indent=1) + "\n" for name in CONTRACTS}
 
 
 def _artifact(name: str, output: dict[str, Any]) -> dict[str, Any]:

@@ -256,7 +256,7 @@ interface IManifestLog {
     function genesisHash() external view returns (bytes32);
 
     /// @notice The AdministrationRegistry of the same deployment.
-    function administrationRegistry() external view returns (address);
+    function registry() external view returns (address);
 
     /// @notice The ConsignmentLedger of the same deployment.
     function consignmentLedger() external view returns (address);
