@@ -336,7 +336,7 @@ def _inclusion_ranges(index: int, size: int) -> list[tuple[int, int]]:
     ranges: list[tuple[int, int]] = []
     begin, end = 0, size
     while end - begin > 1:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if index < middle:
             ranges.append((middle, end))
             end = middle
@@ -352,7 +352,7 @@ def _consistency_ranges(first_size: int, second_size: int) -> list[tuple[int, in
     ranges: list[tuple[int, int]] = []
     begin, end = 0, second_size
     while first_size != end:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if first_size <= middle:
             ranges.append((middle, end))
             end = middle
@@ -364,8 +364,8 @@ def _consistency_ranges(first_size: int, second_size: int) -> list[tuple[int, in
     return ranges[::-1]
 
 
-def _split(size: int) -> int:
-    """The largest power of two below `size`, which is at least 2: leaves in the left subtree."""
+def split(size: int) -> int:
+    """How many of `size` leaves, at least 2, stand in the left subtree: the largest power of two below `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
