@@ -36,6 +36,7 @@ what to do. They know no HTTP; `api.problems` has the table. Sentences never hol
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import IntEnum
 
 
@@ -648,7 +649,579 @@ def refusal_class(refusal: Refusal) -> type[RecordRefused]:
 
 
 class ContractError(LedgerError):
-    """A contract reverted. One subclass a Solidity error, of the same name and arguments."""
+    """A contract reverted. One subclass a Solidity error, of the same name and arguments, in the same order.
+
+    Bytes are as long as in Solidity, addresses text, times Unix seconds; each is an attribute under its name.
+    """
+
+
+class RegistryTooFewFounders(ContractError):
+    """Too few administrations found the network."""
+
+    def __init__(self, founders: int, required: int) -> None:
+        self.founders = founders
+        self.required = required
+        super().__init__(
+            f"{founders} administrations are to found the network; this chain needs at least {required}."
+        )
+
+
+class RegistryFull(ContractError):
+    """The network holds as many administrations as it can number."""
+
+    def __init__(self, administrations: int) -> None:
+        self.administrations = administrations
+        super().__init__(f"The network has {administrations} administrations and can number no more.")
+
+
+class RegistryNotACode(ContractError):
+    """The bytes are no administration's code."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(f"{_code(administration)} is no administration's code: two to eight of A-Z and 0-9.")
+
+
+class RegistryAdministrationKnown(ContractError):
+    """The administration is a member already."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(f"Administration {_code(administration)} is a member already.")
+
+
+class RegistryAdministrationNotActive(ContractError):
+    """The administration is unknown or suspended."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(
+            f"Administration {_code(administration)} is not active: it is no member, or suspended until "
+            "the others reinstate it."
+        )
+
+
+class RegistryAdministrationNotSuspended(ContractError):
+    """Only a suspended administration is reinstated."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(
+            f"Administration {_code(administration)} is not suspended, so there is nothing to reinstate."
+        )
+
+
+class RegistryAdministrationUnknown(ContractError):
+    """There is no such administration."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(f"There is no administration {_code(administration)} in this network.")
+
+
+class RegistryLastActive(ContractError):
+    """The last active administration can't be suspended."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(
+            f"Administration {_code(administration)} is the last active one: suspended, nobody could "
+            "reinstate it."
+        )
+
+
+class RegistryNoGovernor(ContractError):
+    """A governor's seat can't go to the zero address."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(
+            f"The governor's seat of {_code(administration)} needs an account, not the zero address."
+        )
+
+
+class RegistrySeatTaken(ContractError):
+    """One address holds one seat."""
+
+    def __init__(self, governor: str, administration: bytes) -> None:
+        self.governor = governor
+        self.administration = administration
+        super().__init__(
+            f"{governor} holds the governor's seat of {_code(administration)} already; take another account."
+        )
+
+
+class RegistryNotAGovernor(ContractError):
+    """The sender holds no governor's seat."""
+
+    def __init__(self, sender: str) -> None:
+        self.sender = sender
+        super().__init__(f"{sender} holds no governor's seat; a governor must send this.")
+
+
+class RegistryNotItsGovernor(ContractError):
+    """The sender does not hold this administration's seat."""
+
+    def __init__(self, sender: str, administration: bytes) -> None:
+        self.sender = sender
+        self.administration = administration
+        super().__init__(
+            f"{sender} does not hold the governor's seat of {_code(administration)}, which this needs."
+        )
+
+
+class RegistrySeatNotOffered(ContractError):
+    """The seat was not offered to the sender."""
+
+    def __init__(self, sender: str, administration: bytes) -> None:
+        self.sender = sender
+        self.administration = administration
+        super().__init__(
+            f"The governor's seat of {_code(administration)} is not offered to {sender}; its governor "
+            "must offer it first."
+        )
+
+
+class RegistryProposalOpen(ContractError):
+    """The same motion is open already."""
+
+    def __init__(self, proposal: bytes) -> None:
+        self.proposal = proposal
+        super().__init__(f"The same motion is open as proposal {_hex(proposal)}: approve that.")
+
+
+class RegistryProposalUnknown(ContractError):
+    """There is no such proposal."""
+
+    def __init__(self, proposal: bytes) -> None:
+        self.proposal = proposal
+        super().__init__(f"There is no proposal {_hex(proposal)}.")
+
+
+class RegistryProposalEnded(ContractError):
+    """A motion carried since the proposal was made, and ended it."""
+
+    def __init__(self, proposal: bytes, round_: int, current_round: int) -> None:
+        self.proposal = proposal
+        self.round_ = round_
+        self.current_round = current_round
+        super().__init__(
+            f"Proposal {_hex(proposal)} is of round {round_} and ended when a motion carried; the round "
+            f"is {current_round} now. Propose it again if it is still wanted."
+        )
+
+
+class RegistryProposalDead(ContractError):
+    """The proposal is 30 days old."""
+
+    def __init__(self, proposal: bytes, died_at: int) -> None:
+        self.proposal = proposal
+        self.died_at = died_at
+        super().__init__(
+            f"Proposal {_hex(proposal)} died at {_at(died_at)}, 30 days old. Propose it again if it "
+            "is still wanted."
+        )
+
+
+class RegistryAlreadyApproved(ContractError):
+    """An administration approves a proposal once."""
+
+    def __init__(self, proposal: bytes, administration: bytes) -> None:
+        self.proposal = proposal
+        self.administration = administration
+        super().__init__(f"Administration {_code(administration)} approved proposal {_hex(proposal)} before.")
+
+
+class RegistryNotAParty(ContractError):
+    """The bytes are no party."""
+
+    def __init__(self, party: bytes) -> None:
+        self.party = party
+        super().__init__(
+            f"{_party(party)} is no party: an organisation's code is up to eight of A-Z and 0-9."
+        )
+
+
+class RegistryRolesNotAllowed(ContractError):
+    """The party may not have an account with these roles."""
+
+    def __init__(self, party: bytes, roles: int) -> None:
+        self.party = party
+        self.roles = roles
+        super().__init__(
+            f"An account of {_party(party)} can't have the roles {roles} (1 trader, 2 officer, 4 auditor, "
+            "8 sequencer): an officer is no trader, a sequencer is nothing else, customs itself has "
+            "no trader and alone has sequencers."
+        )
+
+
+class RegistryValidityPast(ContractError):
+    """Validity would end now or in the past."""
+
+    def __init__(self, valid_until: int, time: int) -> None:
+        self.valid_until = valid_until
+        self.time = time
+        super().__init__(
+            f"Validity until {_at(valid_until)} is over already: on the chain it is {_at(time)}."
+        )
+
+
+class RegistryAccountEnrolled(ContractError):
+    """An address is enrolled once ever."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(
+            f"{account} is or was an account already; an address is enrolled once ever. Use a new key."
+        )
+
+
+class RegistryAccountNotEnrolled(ContractError):
+    """The address was never enrolled."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        super().__init__(f"{account} is no account: no governor enrolled it.")
+
+
+class RegistryEnrolmentNotSigned(ContractError):
+    """The signature over the enrolment is not the account's own."""
+
+    def __init__(self, account: str, signer: str) -> None:
+        self.account = account
+        self.signer = signer
+        super().__init__(
+            f"The enrolment of {account} is not signed by it, but by {signer} (zero: by nobody). Sign "
+            "exactly these values with the account's key."
+        )
+
+
+class RegistryAccountExpired(ContractError):
+    """The account is past its validity."""
+
+    def __init__(self, account: str, valid_until: int) -> None:
+        self.account = account
+        self.valid_until = valid_until
+        super().__init__(
+            f"Account {account} was valid until {_at(valid_until)}; that can't be raised any more. Enrol "
+            "a new key."
+        )
+
+
+class RegistryAccountRevoked(ContractError):
+    """The account is revoked."""
+
+    def __init__(self, account: str, revoked_at: int) -> None:
+        self.account = account
+        self.revoked_at = revoked_at
+        super().__init__(f"Account {account} was revoked at {_at(revoked_at)}, for good. Enrol a new key.")
+
+
+class RegistryValidityNotRaised(ContractError):
+    """Validity can only be raised."""
+
+    def __init__(self, valid_until: int, offered: int) -> None:
+        self.valid_until = valid_until
+        self.offered = offered
+        super().__init__(
+            f"Validity ends at {_at(valid_until)} and can only be raised, not set to {_at(offered)}. "
+            "To end it, revoke the account."
+        )
+
+
+class RegistryRevocationAhead(ContractError):
+    """A revocation reaches back, never forward."""
+
+    def __init__(self, revoked_from: int, time: int) -> None:
+        self.revoked_from = revoked_from
+        self.time = time
+        super().__init__(
+            f"A revocation can't begin at {_at(revoked_from)}: on the chain it is {_at(time)}, and it "
+            "reaches back only."
+        )
+
+
+class RegistryRevocationNotEarlier(ContractError):
+    """A revocation can only be moved to an earlier time."""
+
+    def __init__(self, revoked_from: int, offered: int) -> None:
+        self.revoked_from = revoked_from
+        self.offered = offered
+        super().__init__(
+            f"The account is revoked from {_at(revoked_from)}; that can be moved earlier, not to {_at(offered)}."
+        )
+
+
+class LogNotItsSequencer(ContractError):
+    """The sender is no SEQUENCER of the administration."""
+
+    def __init__(self, sender: str, administration: bytes) -> None:
+        self.sender = sender
+        self.administration = administration
+        super().__init__(
+            f"{sender} is no sequencer of {_code(administration)}, and only one of them anchors its log."
+        )
+
+
+class LogNotItsGovernor(ContractError):
+    """The sender does not hold the administration's governor's seat."""
+
+    def __init__(self, sender: str, administration: bytes) -> None:
+        self.sender = sender
+        self.administration = administration
+        super().__init__(
+            f"{sender} does not hold the governor's seat of {_code(administration)}, which a restart "
+            "of its log needs."
+        )
+
+
+class LogAdministrationNotActive(ContractError):
+    """The administration is suspended or unknown."""
+
+    def __init__(self, administration: bytes) -> None:
+        self.administration = administration
+        super().__init__(
+            f"Administration {_code(administration)} is not active, so its accounts write nothing."
+        )
+
+
+class LogAccountRevoked(ContractError):
+    """The account is revoked."""
+
+    def __init__(self, account: str, revoked_at: int) -> None:
+        self.account = account
+        self.revoked_at = revoked_at
+        super().__init__(f"Account {account} was revoked at {_at(revoked_at)} and writes nothing any more.")
+
+
+class LogAccountExpired(ContractError):
+    """The account is past its validity."""
+
+    def __init__(self, account: str, valid_until: int) -> None:
+        self.account = account
+        self.valid_until = valid_until
+        super().__init__(f"Account {account} was valid until {_at(valid_until)} and writes nothing any more.")
+
+
+class LogNotTheEpoch(ContractError):
+    """The head is for another epoch than the open one."""
+
+    def __init__(self, current_epoch: int, offered_epoch: int) -> None:
+        self.current_epoch = current_epoch
+        self.offered_epoch = offered_epoch
+        super().__init__(
+            f"The head is of epoch {offered_epoch}, the log's open epoch is {current_epoch}: it was "
+            "restarted. Sequence into the open epoch."
+        )
+
+
+class LogHeadNotGrowing(ContractError):
+    """The head covers no more leaves than the last one."""
+
+    def __init__(self, anchored_size: int, offered_size: int) -> None:
+        self.anchored_size = anchored_size
+        self.offered_size = offered_size
+        super().__init__(
+            f"A head of {offered_size} leaves does not extend the last one, which covers {anchored_size}: "
+            "a log only grows."
+        )
+
+
+class LogHeadNotConsistent(ContractError):
+    """The proof does not show that the head extends the last one."""
+
+    def __init__(
+        self, anchored_size: int, anchored_root: bytes, offered_size: int, offered_root: bytes
+    ) -> None:
+        self.anchored_size = anchored_size
+        self.anchored_root = anchored_root
+        self.offered_size = offered_size
+        self.offered_root = offered_root
+        super().__init__(
+            f"The head of {offered_size} leaves, root {_hex(offered_root)}, is not shown to extend the "
+            f"last one of {anchored_size}, root {_hex(anchored_root)}: leaves were changed or left out, "
+            "or the proof is wrong (a first head takes none)."
+        )
+
+
+class LogReasonUnknown(ContractError):
+    """The reason is none of those known."""
+
+    def __init__(self, reason: int) -> None:
+        self.reason = reason
+        super().__init__(f"Reason {reason} is not known: 0 to 5 for a closure, 0 to 3 for a restart.")
+
+
+class LogNotAClosure(ContractError):
+    """The record closes nothing."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+        super().__init__(f"A manifest record of kind {kind} closes nothing; AMEND (2) and WITHDRAW (3) do.")
+
+
+class LogRootNotFitting(ContractError):
+    """An AMEND has a manifest root, a WITHDRAW has none."""
+
+    def __init__(self, kind: int, manifest_root: bytes) -> None:
+        self.kind = kind
+        self.manifest_root = manifest_root
+        super().__init__(
+            f"A record of kind {kind} can't have the manifest root {_hex(manifest_root)}: an AMEND (2) "
+            "has one, a WITHDRAW (3) has zero."
+        )
+
+
+class LogNotTheFormer(ContractError):
+    """Former party and root do not give the id the record supersedes."""
+
+    def __init__(self, supersedes: bytes, former: bytes) -> None:
+        self.supersedes = supersedes
+        self.former = former
+        super().__init__(
+            f"The record supersedes {_hex(supersedes)}, but the former party and root given are those "
+            f"of {_hex(former)}."
+        )
+
+
+class LogPartyMayNotClose(ContractError):
+    """The party may not close another's manifest."""
+
+    def __init__(self, party: bytes, former_party: bytes) -> None:
+        self.party = party
+        self.former_party = former_party
+        super().__init__(
+            f"{_party(party)} may not close a manifest of {_party(former_party)}: that party may, and "
+            "its administration's customs."
+        )
+
+
+class LogRecordTooOld(ContractError):
+    """The record was issued 30 days ago or longer."""
+
+    def __init__(self, issued_at: int, time: int) -> None:
+        self.issued_at = issued_at
+        self.time = time
+        super().__init__(
+            f"The record was issued at {_at(issued_at)} and is 30 days old or older: on the chain it "
+            f"is {_at(time)}. Sign it again."
+        )
+
+
+class LogRecordAhead(ContractError):
+    """The record is dated ahead of the chain."""
+
+    def __init__(self, issued_at: int, time: int) -> None:
+        self.issued_at = issued_at
+        self.time = time
+        super().__init__(
+            f"The record says it was issued at {_at(issued_at)}, over 300 seconds ahead of the chain, "
+            f"where it is {_at(time)}. Check the signer's clock."
+        )
+
+
+class LogRecordNotSigned(ContractError):
+    """The signature is none."""
+
+    def __init__(self, record: bytes) -> None:
+        self.record = record
+        super().__init__(
+            f"The signature over the record {_hex(record)} is none: 65 bytes, low s, v 27 or 28."
+        )
+
+
+class LogSignerNotOfParty(ContractError):
+    """The signer is no account of the record's party."""
+
+    def __init__(self, signer: str, party: bytes) -> None:
+        self.signer = signer
+        self.party = party
+        super().__init__(
+            f"{signer} signed the record and is no account of {_party(party)}; or other values were "
+            "signed than are shown."
+        )
+
+
+class LogSignerWithoutRole(ContractError):
+    """The signer is neither TRADER nor OFFICER."""
+
+    def __init__(self, signer: str, roles: int) -> None:
+        self.signer = signer
+        self.roles = roles
+        super().__init__(
+            f"{signer} has the roles {roles} and may not sign manifests: a trader (1) or an officer (2) may."
+        )
+
+
+class LogManifestAlreadyClosed(ContractError):
+    """The manifest is closed already."""
+
+    def __init__(self, manifest_id: bytes, closure: bytes) -> None:
+        self.manifest_id = manifest_id
+        self.closure = closure
+        super().__init__(
+            f"Manifest {_hex(manifest_id)} is amended or withdrawn already; the first closure stands, "
+            f"{_hex(closure)}."
+        )
+
+
+class LogSuccessorIsFormer(ContractError):
+    """A manifest can't succeed itself."""
+
+    def __init__(self, manifest_id: bytes) -> None:
+        self.manifest_id = manifest_id
+        super().__init__(f"Manifest {_hex(manifest_id)} can't take its own place: nothing is amended.")
+
+
+class LogSuccessorClosed(ContractError):
+    """A closed manifest can't succeed another."""
+
+    def __init__(self, manifest_id: bytes, closure: bytes) -> None:
+        self.manifest_id = manifest_id
+        self.closure = closure
+        super().__init__(
+            f"Manifest {_hex(manifest_id)} is amended or withdrawn itself and can't take another's place; "
+            f"its closure is {_hex(closure)}."
+        )
+
+
+class ConsignmentBatchMismatched(ContractError):
+    """A batch needs one signature a record."""
+
+    def __init__(self, records: int, signatures: int) -> None:
+        self.records = records
+        self.signatures = signatures
+        super().__init__(f"The batch has {records} records and {signatures} signatures; it needs one each.")
+
+
+class ConsignmentBatchTooLong(ContractError):
+    """A batch holds too many records."""
+
+    def __init__(self, records: int, limit: int) -> None:
+        self.records = records
+        self.limit = limit
+        super().__init__(f"The batch has {records} records, {limit} are taken at a time. Send it in parts.")
+
+
+def _hex(data: bytes) -> str:
+    return f"0x{data.hex()}"
+
+
+def _code(code: bytes) -> str:
+    """An administration's or organisation's code in text; hexadecimal if it is none."""
+    text = code.rstrip(b"\0").decode("latin-1")
+    return text if text.isascii() and text.isalnum() else _hex(code)
+
+
+def _party(party: bytes) -> str:
+    return _code(party[:8]) + (f":{_code(party[8:])}" if any(party[8:]) else "")
+
+
+def _at(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"Unix second {seconds}"
 
 
 class NotFound(LedgerError, LookupError):
