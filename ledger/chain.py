@@ -366,6 +366,23 @@ class Chain(Node):
             log_index=formatted["logIndex"],
         )
 
+    def find_events(self, contract: str, name: str, **indexed: Any) -> list[dict[str, Any]]:
+        """The arguments of all events of a name since the deployment, oldest first, each with its `sequence`.
+
+        For a look at a few: the node may leave some out, so a caller that needs all of them counts.
+
+        Args:
+            contract: Name of the contract.
+            name: Name of the event.
+            indexed: What an indexed argument must be.
+        """
+        event = self._contracts[contract].events[name]()
+        try:
+            found = event.get_logs(from_block=self.profile.deployment_block, argument_filters=indexed)
+        except (Web3Exception, KeyError, TypeError, ValueError) as error:
+            raise ChainUnavailable(self.url, f"its events cannot be read: {error!r}") from None
+        return [dict(each["args"]) for each in found]
+
     # --- contract state
 
     def view(self, contract: str, function: str, *arguments: Any, block: int | None = None) -> Any:

@@ -140,26 +140,22 @@ class Governance:
     def propose_admission(self, administration: str, governor: str) -> bytes:
         """Propose that an administration joins; returns the proposal's id."""
         code = Party.parse(administration).administration_bytes
-        self._send("proposeAdmission", code, governor)
-        return self._proposal(1, code, governor)
+        return self._propose("proposeAdmission", 1, code, governor)
 
     def propose_suspension(self, administration: str) -> bytes:
         """Propose that an administration is suspended; returns the proposal's id."""
         code = Party.parse(administration).administration_bytes
-        self._send("proposeSuspension", code)
-        return self._proposal(2, code, "0x" + "00" * 20)
+        return self._propose("proposeSuspension", 2, code)
 
     def propose_reinstatement(self, administration: str) -> bytes:
         """Propose that a suspended administration is active again; returns the proposal's id."""
         code = Party.parse(administration).administration_bytes
-        self._send("proposeReinstatement", code)
-        return self._proposal(3, code, "0x" + "00" * 20)
+        return self._propose("proposeReinstatement", 3, code)
 
     def propose_replacement(self, administration: str, governor: str) -> bytes:
         """Propose that an administration's governor, who is lost, is replaced; returns the proposal's id."""
         code = Party.parse(administration).administration_bytes
-        self._send("proposeReplacement", code, governor)
-        return self._proposal(4, code, governor)
+        return self._propose("proposeReplacement", 4, code, governor)
 
     def approve(self, proposal: bytes) -> bytes:
         """Approve a proposal; the approval that makes the quorum carries it."""
@@ -178,9 +174,12 @@ class Governance:
         code = Party.parse(administration).administration_bytes
         return self._send("restart", code, reason, contract="ManifestLog")
 
-    def _proposal(self, kind: int, administration: bytes, governor: str) -> bytes:
-        found: bytes = self.chain.view("AdministrationRegistry", "proposalId", kind, administration, governor)
-        return found
+    def _propose(self, function: str, kind: int, administration: bytes, *governor: str) -> bytes:
+        # the id is of the round in which the motion is put; where it carries at once, the next round has begun after
+        seat = governor[0] if governor else "0x" + "00" * 20
+        proposal: bytes = self.chain.view("AdministrationRegistry", "proposalId", kind, administration, seat)
+        self._send(function, administration, *governor)
+        return proposal
 
     def _send(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> bytes:
         call = self.chain.call_of(contract, function, *arguments, gas=_GAS_GOVERNANCE)
