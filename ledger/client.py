@@ -252,7 +252,7 @@ class LedgerClient:
         limit: int = 50,
         after: Id | None = None,
     ) -> list[ManifestView]:
-        """Find manifest records, newest first.
+        """Find manifest records, in the order of the log.
 
         Args:
             reference: Trade reference, `scheme:value`.

@@ -64,18 +64,23 @@ class Membership:
     Attributes:
         sequence: The last event folded in.
         members: By code.
-        accounts: By lower-case address without 0x, as 20 bytes.
+        accounts: By address, 20 bytes.
     """
 
     sequence: int = 0
     members: dict[bytes, Member] = field(default_factory=dict)
     accounts: dict[bytes, EnrolledAccount] = field(default_factory=dict)
 
-    def fold(self, events: Iterable[tuple[int, str, dict[str, Any]]]) -> None:
-        """Take events in sequence: number, name, arguments with bytes as hex."""
+    def after(self, events: Iterable[tuple[int, str, dict[str, Any]]]) -> Membership:
+        """The membership after more events in sequence: number, name, arguments with bytes as hex.
+
+        This one stays as it is, since other threads read it.
+        """
+        later = Membership(self.sequence, dict(self.members), dict(self.accounts))
         for sequence, name, arguments in events:
-            self._take(name, arguments)
-            self.sequence = sequence
+            later._take(name, arguments)
+            later.sequence = sequence
+        return later
 
     def account(self, address: bytes) -> EnrolledAccount | None:
         """The account of an address, 20 bytes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyRecord, ManifestRecord
@@ -28,8 +28,16 @@ Signature = Annotated[
 Address = Annotated[
     str, Field(pattern=r"^0x[0-9a-fA-F]{40}$", examples=["0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"])
 ]
+
+
+def _must_be_party(text: str) -> str:
+    party_bytes(text)
+    return text
+
+
 PartyText = Annotated[
     str,
+    AfterValidator(_must_be_party),
     Field(
         pattern=r"^([A-Z0-9]{2,8}(:[A-Z0-9]{1,8})?|0x[0-9a-f]{32})$",
         description="`SG` or `SG:ACME01`; its 16 bytes as hex are taken too",

@@ -198,6 +198,21 @@ class Session:
         row = self.log()
         return int(row.next_index - row.sequenced)
 
+    def move_leaves(self, epoch: int, first: int, new_epoch: int) -> int:
+        """Give the leaves of an epoch from an index on the first indexes of the next epoch; returns how many."""
+        rows = self._all(
+            select(t.manifests.c.digest)
+            .where(t.manifests.c.epoch == epoch, t.manifests.c.log_index >= first)
+            .order_by(t.manifests.c.log_index)
+        )
+        for index, row in enumerate(rows):
+            self._connection.execute(
+                update(t.manifests)
+                .where(t.manifests.c.digest == row.digest)
+                .values(epoch=new_epoch, log_index=index)
+            )
+        return len(rows)
+
     # --- documents and what is known of consignments
 
     def add_content(self, root: bytes, document: bytes, secret: bytes) -> None:
@@ -369,6 +384,29 @@ class Session:
             .values(state=state, mined_in=mined_in)
         )
 
+    def reopen_transactions(self, account: bytes, nonce: int) -> int:
+        """Transactions from a nonce on that were thought final are not mined after all: send them again."""
+        rows = self._all(
+            select(t.transactions.c.hash).where(
+                t.transactions.c.account == account,
+                t.transactions.c.nonce >= nonce,
+                t.transactions.c.state.in_(("final", "failed")),
+            )
+        )
+        for row in rows:
+            self.set_transaction(row.hash, "sent", None)
+            self._connection.execute(
+                update(t.custody)
+                .where(t.custody.c.transaction_hash == row.hash)
+                .values(state="sent", problem=None)
+            )
+            self._connection.execute(
+                update(t.manifests)
+                .where(t.manifests.c.closing_transaction == row.hash)
+                .values(closing="sent", problem=None)
+            )
+        return len(rows)
+
     # --- the chain
 
     def cursor(self) -> Row[Any] | None:
@@ -416,13 +454,17 @@ class Session:
             insert(t.chain_events).values(**row, arguments=json.dumps(arguments, default=_json_bytes))
         )
 
-    def events_of(self, contract: str, after: int) -> Sequence[tuple[int, str, dict[str, Any]]]:
-        """Events of a contract after a sequence: sequence, name, arguments with bytes as hex."""
+    def events_of(
+        self, contract: str, after: int, name: str | None = None
+    ) -> Sequence[tuple[int, str, dict[str, Any]]]:
+        """Events of a contract after a sequence, of all names or one: sequence, name, arguments with bytes as hex."""
         query = (
             select(t.chain_events.c.sequence, t.chain_events.c.name, t.chain_events.c.arguments)
             .where(t.chain_events.c.contract == contract, t.chain_events.c.sequence > after)
             .order_by(t.chain_events.c.sequence)
         )
+        if name is not None:
+            query = query.where(t.chain_events.c.name == name)
         return [(row.sequence, row.name, json.loads(row.arguments)) for row in self._all(query)]
 
     def add_chain_custody(self, row: Mapping[str, Any]) -> None:

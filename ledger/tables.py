@@ -56,6 +56,10 @@ manifests = Table(
     Column("supersedes", LargeBinary(32), index=True),
     Column("seen", Boolean, nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
+    Column(
+        "promise_epoch", BigInteger, nullable=False
+    ),  # the promise as it was signed: a restart moves the leaf
+    Column("promise_index", BigInteger, nullable=False),
     Column("anchor_by", BigInteger, nullable=False),
     Column("promise_signer", LargeBinary(20), nullable=False),
     Column("promise_signature", LargeBinary(65), nullable=False),

@@ -22,7 +22,8 @@ from ledger.core.leaves import (
     SALT_BYTES,
     LeafValue,
     document_root,
-    field_hash,
+    field_hashes,
+    head,
     is_index,
     texts,
 )
@@ -143,11 +144,11 @@ def disclosure_root(disclosure: Disclosure | Mapping[str, Any] | bytes) -> bytes
     if not isinstance(disclosure, Disclosure):
         disclosure = Disclosure.from_json(disclosure)
     fields = disclosure.fields
-    values = texts([field.value for field in fields])
-    hashes = [
-        field_hash(field.salt, field.pointer.encode(), text)
-        for field, text in zip(fields, values, strict=True)
-    ]
+    hashes = field_hashes(
+        b"".join([field.salt for field in fields]),
+        [head(field.pointer) for field in fields],
+        texts([field.value for field in fields]),
+    )
     indexes = [field.index for field in fields]
     siblings = iter(disclosure.siblings)
     tree_root = _fold(0, disclosure.leaves, indexes, hashes, siblings)

@@ -11,7 +11,7 @@ Source: DESIGN 5; RFC 8259, RFC 6901, RFC 8785.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256, shake_256
 from typing import Any
@@ -28,9 +28,12 @@ from ledger.core.leaves import (
     LeafValue,
     document_root,
     escape,
+    field_hashes,
+    head,
     is_index,
     texts,
 )
+from ledger.core.strict_json import HIGHEST_INTEGER
 from ledger.errors import InvalidDisclosure, InvalidDocument, InvalidSecret
 
 __all__ = [
@@ -48,7 +51,7 @@ MAX_BYTES = 2**20  # of a document's text
 SECRET_BYTES = 32
 
 _LIMITS = strict_json.Limits(bytes=MAX_BYTES, depth=MAX_DEPTH, leaves=MAX_LEAVES)
-_UINT16 = [length.to_bytes(2, "big") for length in range(MAX_POINTER_BYTES + 1)]
+_KEPT = 4096  # names, and pointers, that are remembered from one document to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,13 @@ class Document:
     Attributes:
         data: The text as it was given.
         pointers: RFC 6901 pointers of its leaves, ascending by their UTF-8 bytes; 1 to 10,000.
+        heads: These pointers as they are hashed, each with its length before it.
         texts: The values of these leaves as RFC 8785 writes them.
     """
 
     data: bytes
     pointers: tuple[str, ...]
+    heads: tuple[bytes, ...]
     texts: tuple[bytes, ...]
 
     @property
@@ -108,7 +113,12 @@ def parse(data: bytes) -> Document:
         raise InvalidDocument("", "it must be a JSON object")
     leaves = _flatten(value)
     pointers = sorted(leaves)
-    return Document(data, tuple(pointers), tuple(texts([leaves[pointer] for pointer in pointers])))
+    return Document(
+        data,
+        tuple(pointers),
+        tuple([_heads[pointer] for pointer in pointers]),
+        tuple(texts([leaves[pointer] for pointer in pointers])),
+    )
 
 
 def _read_compact(data: bytes) -> Any:
@@ -118,32 +128,61 @@ def _read_compact(data: bytes) -> Any:
     and there was no byte order mark, no space, no needless escape and no text after the value. Floats and integers out of range are
     written back alike, and so is what is too deep: `_flatten` refuses those.
     """
-    # Each leaf but the first follows one of these; there are more of them where strings hold some.
-    if len(data) > MAX_BYTES or data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_LEAVES:
+    # A leaf is two bytes at least, with what parts it from the next. In a longer text each but the first follows one
+    # of these bytes; there are more of them where strings hold some.
+    if len(data) > 2 * MAX_LEAVES and (
+        len(data) > MAX_BYTES or data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_LEAVES
+    ):
         return None
     try:
         value = orjson.loads(data)
         return value if orjson.dumps(value) == data else None
-    except ValueError:
+    except (TypeError, ValueError):  # TypeError is what orjson raises for what is nested too deep to write
         return None
 
 
 class _Parts(dict[str, str]):
-    """The pointer's part for a member's name, with its slash; "" for a name that reads as a position.
+    """The pointer's part for a member's name, with its slash; KeyError for a name that reads as a position.
 
     Kept because documents share their names; cleared when full, and long names are not kept, so no input fills memory.
     """
 
     def __missing__(self, name: str) -> str:
-        part = "" if is_index(name) else "/" + escape(name)
+        if is_index(name):
+            raise KeyError(name)
+        part = "/" + escape(name)
         if len(name) <= 64:
-            if len(self) >= 4096:
+            if len(self) >= _KEPT:
                 self.clear()
             self[name] = part
         return part
 
 
+class _Heads(dict[str, bytes]):
+    """What `leaves.head` makes of a pointer, kept as `_Parts` is; it refuses a pointer that is too long."""
+
+    def __missing__(self, pointer: str) -> bytes:
+        encoded = head(pointer)
+        if len(encoded) > MAX_POINTER_BYTES + 2:
+            raise _pointer_too_long(pointer)
+        if len(encoded) <= 256:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[pointer] = encoded
+        return encoded
+
+
+class _Positions(dict[int, str]):
+    """The pointer's part for a position in an array."""
+
+    def __missing__(self, position: int) -> str:
+        self[position] = part = f"/{position}"  # no array has more than MAX_LEAVES
+        return part
+
+
 _parts = _Parts()
+_positions = _Positions()
+_heads = _Heads()
 
 
 def _flatten(document: dict[str, Any]) -> dict[str, LeafValue]:
@@ -158,40 +197,31 @@ def _flatten(document: dict[str, Any]) -> dict[str, LeafValue]:
         if not container:
             leaves[above] = container
             continue
-        if container.__class__ is dict:
-            for name, value in container.items():
-                part = _parts[name]
-                pointer = above + part
+        is_object = container.__class__ is dict
+        parts: Mapping[Any, str] = _parts if is_object else _positions
+        try:
+            for name, value in container.items() if is_object else enumerate(container):
+                pointer = above + parts[name]
                 kind = value.__class__
                 if kind is str:
                     leaves[pointer] = value
                 elif kind is dict or kind is list:
                     pending.append((pointer, value, depth + 1))
                 else:
-                    _check_scalar(pointer, value)
+                    if kind is int or kind is float:
+                        _check_number(pointer, value)
                     leaves[pointer] = value
-                if not part:
-                    raise InvalidDocument(f"{above}/{name}", "a name reads as a position in an array")
-        else:
-            for index, value in enumerate(container):
-                pointer = f"{above}/{index}"
-                if value.__class__ is dict or value.__class__ is list:
-                    pending.append((pointer, value, depth + 1))
-                else:
-                    _check_scalar(pointer, value)
-                    leaves[pointer] = value
+        except KeyError as error:
+            raise InvalidDocument(f"{above}/{error.args[0]}", "a name reads as a position in an array") from None
     if len(leaves) > MAX_LEAVES:
         raise InvalidDocument("", f"it has {len(leaves)} leaves, {MAX_LEAVES} are allowed")
-    for pointer in leaves:
-        if len(pointer) > MAX_POINTER_BYTES // 4 and len(pointer.encode()) > MAX_POINTER_BYTES:
-            raise _pointer_too_long(pointer)
     return leaves
 
 
-def _check_scalar(pointer: str, value: object) -> None:
+def _check_number(pointer: str, value: float) -> None:
     if isinstance(value, float):
         raise InvalidDocument(pointer, strict_json.NO_FLOAT)
-    if isinstance(value, int) and not -strict_json.HIGHEST_INTEGER <= value <= strict_json.HIGHEST_INTEGER:
+    if not -HIGHEST_INTEGER <= value <= HIGHEST_INTEGER:
         raise InvalidDocument(pointer, strict_json.NO_SUCH_INTEGER)
 
 
@@ -219,11 +249,12 @@ def commit(document: Document, secret: bytes) -> Commitment:
 
 def content_digest(document: Document) -> bytes:
     """Hash all leaves without salts: the same, 32 bytes, for all texts of one content. Guessable: never shown."""
-    parts = [b"\x05"]
-    for pointer, text in zip(document.pointers, document.texts, strict=True):
-        encoded = pointer.encode()
-        parts += (_UINT16[len(encoded)], encoded, len(text).to_bytes(4, "big"), text)
-    return sha256(b"".join(parts)).digest()
+    count = len(document.texts)
+    parts = [b""] * (3 * count)
+    parts[0::3] = document.heads
+    parts[1::3] = [len(text).to_bytes(4, "big") for text in document.texts]
+    parts[2::3] = document.texts
+    return sha256(b"\x05" + b"".join(parts)).digest()
 
 
 def salts(document: Document, secret: bytes) -> bytes:
@@ -239,15 +270,7 @@ def salts(document: Document, secret: bytes) -> bytes:
 
 
 def _field_hashes(document: Document, salts: bytes) -> list[bytes]:
-    hashes = []
-    for number, (pointer, text) in enumerate(zip(document.pointers, document.texts, strict=True)):
-        encoded = pointer.encode()
-        hashes.append(
-            sha256(
-                b"\x00" + salts[16 * number : 16 * number + 16] + _UINT16[len(encoded)] + encoded + text
-            ).digest()
-        )
-    return hashes
+    return field_hashes(salts, document.heads, document.texts)
 
 
 def disclose(document: Document, secret: bytes, pointers: Sequence[str]) -> Disclosure:

@@ -54,7 +54,14 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
 
 def _pair(level: Sequence[bytes]) -> list[bytes]:
     pairs = iter(level)
-    above = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
+    above = []
+    for left, right in zip(
+        pairs, pairs, strict=False
+    ):  # hash_children, written out: it is called by the million
+        node = _new_node()
+        node.update(left)
+        node.update(right)
+        above.append(node.digest())
     if len(level) % 2:
         above.append(level[-1])
     return above
