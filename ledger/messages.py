@@ -37,12 +37,12 @@ def _must_be_party(text: str) -> str:
 
 PartyText = Annotated[
     str,
-    AfterValidator(_must_be_party),
     Field(
         pattern=r"^([A-Z0-9]{2,8}(:[A-Z0-9]{1,8})?|0x[0-9a-f]{32})$",
         description="`SG` or `SG:ACME01`; its 16 bytes as hex are taken too",
         examples=["SG:ACME01"],
     ),
+    AfterValidator(_must_be_party),
 ]
 AdministrationText = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$", examples=["SG"])]
 UnixSeconds = Annotated[

@@ -1,0 +1,65 @@
+"""The application: settings in, routes, problems and limits put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from api import problems
+from api.bodies import MAX_BODY_BYTES, BodyLimit
+from api.openapi import DESCRIPTION, TITLE
+from api.routes import (
+    accompanying_files,
+    chain,
+    consignments,
+    custody_records,
+    health,
+    log,
+    manifests,
+    registry,
+)
+from api.settings import Settings
+from ledger.ledger import Ledger
+
+VERSION = "1"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the application of one administration's service.
+
+    Its ledger is opened when the application starts, and closed when it stops.
+
+    Args:
+        settings: Whose service, on which chain, with which database and keys.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.to_config()))
+        try:
+            yield
+        finally:
+            await run_in_threadpool(app.state.ledger.close)
+
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.settings = settings
+    v1 = APIRouter(prefix="/v1")
+    for noun in (manifests, custody_records, consignments, accompanying_files, log, registry, chain):
+        v1.include_router(noun.router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, streamed=frozenset({manifests.BATCH_PATH}))
+    return app

@@ -1,0 +1,124 @@
+"""Request bodies: read up to a limit, and as strictly as a document is read.
+
+A document inside a request must not be changed by reading it: a float rounded, the first of two equal names dropped.
+So the whole body goes through the reader that documents go through (`ledger.core.strict_json`), with room for what is
+around the document, and only then to the models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA, Problem, problem_of, too_large
+from ledger.core import strict_json
+from ledger.errors import InvalidDocument
+
+MAX_BODY_BYTES = 2 << 20
+_LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
+_IN_DOCUMENT = re.compile(r"(?:/records/[0-9]+)?/document(?P<within>/.*|)", re.DOTALL)
+
+
+def read_json(body: bytes) -> Any:
+    """Read a request's JSON.
+
+    Raises:
+        Problem: It is no JSON, or holds what no document may: a float, a name twice, an integer beyond 2^53-1, half a
+            surrogate pair. Inside a document the pointer is the document's own, else the body's.
+    """
+    return strict_json.read(body, _LIMITS, _refuse)
+
+
+def _refuse(pointer: str, rule: str) -> Problem:
+    in_document = _IN_DOCUMENT.fullmatch(pointer)
+    if in_document:
+        return problem_of(InvalidDocument(in_document["within"], rule))
+    where = pointer[:200] or "its root"
+    return Problem(
+        INVALID_REQUEST, f"The request cannot be read: at {where}, {rule}.", {"pointer": pointer[:200]}
+    )
+
+
+def require_media_type(request: Request, *types: str) -> None:
+    """Refuse a body in a form that is not read here.
+
+    A browser sends these types to another site only after asking it, so a page can't make a visitor's browser post.
+
+    Raises:
+        Problem: The type is none of `types`, or says another character set than UTF-8.
+    """
+    given = request.headers.get("content-type", "")
+    media_type, _, parameters = given.partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if media_type.strip().lower() not in types or charset not in ("", "charset=utf-8"):
+        sentence = f"The request says it is {given[:80] or 'nothing'!r}; send {' or '.join(types)} in UTF-8."
+        raise Problem(UNSUPPORTED_MEDIA, sentence, {"supported": [*types]}, {"accept-post": ", ".join(types)})
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly, and not on the event loop."""
+
+    async def json(self) -> Any:
+        """The body's value."""
+        return await run_in_threadpool(read_json, await self.body())
+
+
+class StrictRoute(APIRoute):
+    """A route whose JSON body is read strictly; use it through `APIRouter(route_class=StrictRoute)`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        handle = super().get_route_handler()
+        takes_json = self.body_field is not None
+
+        async def handle_strictly(request: Request) -> Response:
+            if takes_json:
+                require_media_type(request, "application/json")
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+class BodyLimit:
+    """ASGI middleware: stop reading a body that is longer than a limit, while it comes in.
+
+    Why our own: the framework's answers in plain text.
+
+    Args:
+        app: What is served.
+        limit_bytes: The most that one request may have.
+        streamed: Paths that have no limit of this kind, since they read line by line.
+    """
+
+    def __init__(self, app: ASGIApp, limit_bytes: int, streamed: frozenset[str]) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+        self.streamed = streamed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in self.streamed:
+            await self.app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self.limit_bytes:
+            await too_large(self.limit_bytes).to_response()(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit_bytes:
+                raise too_large(self.limit_bytes)
+            return message
+
+        await self.app(scope, receive_within_limit, send)

@@ -1,0 +1,19 @@
+"""Parameters that several routes take."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import Field
+
+from ledger.messages import Bytes32
+
+Text = Annotated[
+    str,
+    Field(
+        max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", description="At most 200 characters, none of control"
+    ),
+]
+ManifestId = Annotated[Bytes32, Path(description="Manifest id, or digest of a manifest record")]
+ConsignmentId = Annotated[Bytes32, Path(description="Consignment id")]

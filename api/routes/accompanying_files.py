@@ -1,0 +1,46 @@
+"""Accompanying files: what came with the cargo is loaded here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.bodies import StrictRoute
+from api.dependencies import Reading, TheLedger
+from api.openapi import problems
+from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
+from ledger.errors import (
+    Conflict,
+    DigestMismatch,
+    InclusionError,
+    InvalidDisclosure,
+    InvalidRecord,
+    NotFound,
+    VerificationError,
+)
+from ledger.messages import AccompanyingFile, ConsignmentView
+
+router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_class=StrictRoute)
+
+
+@router.post(
+    "",
+    summary="Load an accompanying file",
+    dependencies=[Reading],
+    responses=problems(
+        INVALID_REQUEST,
+        TABLE[InvalidDisclosure],
+        TABLE[InvalidRecord],
+        READING_CLOSED,
+        TABLE[NotFound],
+        TABLE[Conflict],
+        TOO_LARGE,
+        UNSUPPORTED_MEDIA,
+        INVALID_FIELDS,
+        TABLE[VerificationError],
+        TABLE[InclusionError],
+        TABLE[DigestMismatch],
+    ),
+)
+def load_accompanying(file: AccompanyingFile, ledger: TheLedger) -> ConsignmentView:
+    """Check an accompanying file and keep it, so that the consignment can be found here; the same again changes nothing."""
+    return ledger.load_accompanying(file)

@@ -1,0 +1,87 @@
+"""Consignments: where cargo stands, its history, and the file that travels with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.bodies import StrictRoute
+from api.dependencies import Reading, TheLedger
+from api.openapi import problems
+from api.parameters import ConsignmentId, Text
+from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE, Problem
+from ledger.errors import Conflict, InvalidDisclosure, NotFound
+from ledger.messages import AccompanyingFile, Consignments, ConsignmentView, Records, from_hex
+
+router = APIRouter(prefix="/consignments", tags=["consignments"], route_class=StrictRoute)
+
+
+class ConsignmentQuery(BaseModel):
+    """What consignments are looked for: at least one filter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reference: Annotated[Text | None, Field(description="Trade reference, `scheme:value`")] = None
+    container: Annotated[Text | None, Field(description="Container number")] = None
+    seal: Annotated[Text | None, Field(description="Number of a seal")] = None
+
+
+@router.get(
+    "",
+    summary="Find consignments",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, INVALID_REQUEST, INVALID_FIELDS),
+)
+def find_consignments(query: Annotated[ConsignmentQuery, Query()], ledger: TheLedger) -> Consignments:
+    """Show the consignments that fit every given filter; the service must hold their accompanying file or documents."""
+    filters = query.model_dump()
+    if not any(filters.values()):
+        raise Problem(INVALID_REQUEST, "Nothing is asked for; give a reference, a container or a seal.")
+    return Consignments(consignments=ledger.find_consignments(**filters))
+
+
+@router.get(
+    "/{id}",
+    summary="Read where a consignment stands",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def consignment(id: ConsignmentId, ledger: TheLedger) -> ConsignmentView:
+    """Show who is in charge, holds, releases, findings and whether it may go, as of a block."""
+    return ledger.consignment(from_hex(id))
+
+
+@router.get(
+    "/{id}/records",
+    summary="Read a consignment's history",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def consignment_records(id: ConsignmentId, ledger: TheLedger) -> Records:
+    """List all custody records of a consignment, oldest first, with those that wait to be sent."""
+    return Records(records=ledger.consignment_records(from_hex(id)))
+
+
+@router.get(
+    "/{id}/accompanying-file",
+    summary="Make the file that travels with a consignment",
+    dependencies=[Reading],
+    responses=problems(
+        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+    ),
+)
+def accompanying_file(
+    id: ConsignmentId,
+    ledger: TheLedger,
+    show: Annotated[
+        list[Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")]],
+        Query(
+            max_length=1000,
+            description="JSON Pointer of a field to disclose, or of what is above such fields",
+        ),
+    ] = [],  # noqa: B006  the framework copies it
+) -> AccompanyingFile:
+    """Give reference, key and opener with the manifest's chosen fields and proof; its holder can follow the cargo for ever."""
+    return ledger.accompanying_file(from_hex(id), show)

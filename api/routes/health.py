@@ -1,0 +1,64 @@
+"""For whoever runs the service: is it alive, can it do its job, how much does it do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.dependencies import TheLedger
+from api.openapi import also, problems
+from api.problems import NOT_READY, Problem
+from ledger.messages import Message, Readiness
+
+router = APIRouter(tags=["health"])
+METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health(Message):
+    """The process runs and answers; `/readyz` says whether it can do its job."""
+
+    alive: bool
+
+
+@router.get("/healthz", summary="Is the process alive", responses=problems())
+def healthz() -> Health:
+    """Answer, without looking at database or chain."""
+    return Health(alive=True)
+
+
+@router.get("/readyz", summary="Can the service do its job now", responses=problems(NOT_READY))
+def readyz(ledger: TheLedger) -> Readiness:
+    """Tell the truth about database, chain and worker, with the lag and what waits; not ready is a problem of 503."""
+    readiness = ledger.readiness()
+    if not readiness.ready:
+        sentence = " ".join(readiness.reasons) or "It has just started; ask again in a few seconds."
+        raise Problem(NOT_READY, sentence, readiness.model_dump(mode="json"))
+    return readiness
+
+
+@router.get(
+    "/metrics",
+    summary="Read the metrics",
+    response_class=PlainTextResponse,
+    responses=also(200, "Prometheus's text format", content={"text/plain": {"schema": {"type": "string"}}})
+    | problems(),
+)
+def metrics(ledger: TheLedger) -> PlainTextResponse:
+    """Give what the ledger counts, as gauges named `cargo_ledger_…`."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Gauges(ledger.metrics()))
+    return PlainTextResponse(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)
+
+
+class _Gauges(Collector):
+    def __init__(self, values: dict[str, float]) -> None:
+        self.values = values
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in sorted(self.values.items()):
+            yield GaugeMetricFamily(f"cargo_ledger_{name}", name.replace("_", " "), value)

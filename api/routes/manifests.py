@@ -1,0 +1,153 @@
+"""Manifests: lodge, amend, withdraw, find, prove."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.batches import answer_lines
+from api.bodies import StrictRoute, require_media_type
+from api.dependencies import Reading, TheLedger
+from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
+from api.parameters import ManifestId, Text
+from api.problems import (
+    INVALID_FIELDS,
+    INVALID_REQUEST,
+    READING_CLOSED,
+    TABLE,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+)
+from ledger.errors import (
+    Conflict,
+    DigestMismatch,
+    InvalidDocument,
+    InvalidRecord,
+    InvalidSignature,
+    NotFound,
+    NotPermitted,
+)
+from ledger.messages import (
+    Bytes32,
+    InclusionProofView,
+    ManifestAccepted,
+    Manifests,
+    ManifestState,
+    ManifestSubmission,
+    ManifestView,
+    PartyText,
+    from_hex,
+)
+
+router = APIRouter(prefix="/manifests", tags=["manifests"], route_class=StrictRoute)
+BATCH_PATH = "/v1/manifests/batch"
+
+_WRITING = problems(
+    INVALID_REQUEST,
+    TABLE[InvalidDocument],
+    TABLE[InvalidRecord],
+    TABLE[InvalidSignature],
+    TABLE[NotPermitted],
+    TABLE[NotFound],
+    TABLE[Conflict],
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    INVALID_FIELDS,
+    TABLE[DigestMismatch],
+)
+
+
+class ManifestQuery(BaseModel):
+    """What manifests are looked for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reference: Annotated[Text | None, Field(description="Trade reference, `scheme:value`")] = None
+    container: Annotated[Text | None, Field(description="Container number")] = None
+    party: Annotated[PartyText | None, Field(description="Who lodged it")] = None
+    state: Annotated[ManifestState | None, Field(description="Where it stands")] = None
+    limit: Annotated[int, Field(ge=1, le=200, description="How many at most")] = 50
+    after: Annotated[Bytes32 | None, Field(description="`next` of the page before")] = None
+
+
+@router.post(
+    "",
+    summary="Lodge, amend or withdraw a manifest",
+    status_code=202,
+    response_description="It is durable, and will be in the log at this index",
+    responses=also(200, "It was here already: the same answer", ManifestAccepted) | _WRITING,
+)
+def lodge(
+    submission: Annotated[
+        ManifestSubmission, Body(openapi_examples={"lodge": {"value": dict(MANIFEST_SUBMISSION)}})
+    ],
+    ledger: TheLedger,
+    response: Response,
+) -> ManifestAccepted:
+    """Take a signed manifest record; the same record or manifest again is answered as the first time."""
+    answer, new = ledger.lodge(submission)
+    response.status_code = 202 if new else 200
+    return answer
+
+
+@router.post(
+    "/batch",
+    summary="Lodge many manifests, a line each",
+    response_class=StreamingResponse,
+    responses=also(
+        200,
+        "For each line, in order, an answer or a problem; a blank line is a problem too",
+        content=ndjson("ManifestAccepted", "ProblemView"),
+    )
+    | problems(UNSUPPORTED_MEDIA),
+    openapi_extra={"requestBody": {"required": True, "content": ndjson("ManifestSubmission")}},
+)
+async def lodge_batch(request: Request, ledger: TheLedger) -> StreamingResponse:
+    """Take signed manifest records line by line, answering as they come; read the answers while sending a long batch."""
+    require_media_type(request, "application/x-ndjson")
+    return StreamingResponse(answer_lines(request.stream(), ledger), media_type="application/x-ndjson")
+
+
+@router.get(
+    "",
+    summary="Find manifests",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, INVALID_FIELDS),
+)
+def find_manifests(query: Annotated[ManifestQuery, Query()], ledger: TheLedger) -> Manifests:
+    """List manifest records, in the order of the log, that fit every given filter."""
+    after = None if query.after is None else from_hex(query.after)
+    found = ledger.find_manifests(
+        reference=query.reference,
+        container=query.container,
+        party=query.party,
+        state=query.state,
+        limit=query.limit,
+        after=after,
+    )
+    return Manifests(manifests=found, next=found[-1].digest if len(found) == query.limit else None)
+
+
+@router.get(
+    "/{id}",
+    summary="Read a manifest record",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def manifest(id: ManifestId, ledger: TheLedger) -> ManifestView:
+    """Show a manifest record, what became of it, and its document where this service has it."""
+    return ledger.manifest(from_hex(id))
+
+
+@router.get(
+    "/{id}/proof",
+    summary="Prove that a manifest record is in the log",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def manifest_proof(id: ManifestId, ledger: TheLedger) -> InclusionProofView:
+    """Give the inclusion path to the first anchored tree head that covers the record; 404 until there is one."""
+    return ledger.manifest_proof(from_hex(id))

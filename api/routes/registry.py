@@ -1,0 +1,53 @@
+"""The registry on chain: administrations, their parties, the accounts that act for them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.bodies import StrictRoute
+from api.dependencies import Reading, TheLedger
+from api.openapi import problems
+from api.problems import INVALID_FIELDS, READING_CLOSED, TABLE
+from ledger.errors import InvalidIdentifier, NotFound
+from ledger.messages import AccountView, Address, Administrations, PartyText, PartyView
+
+router = APIRouter(tags=["registry"], route_class=StrictRoute)
+
+
+@router.get(
+    "/administrations",
+    summary="Read all administrations",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED),
+)
+def administrations(ledger: TheLedger) -> Administrations:
+    """List the administrations that own the network, with governor, state and size of the log."""
+    return Administrations(administrations=ledger.administrations())
+
+
+@router.get(
+    "/parties/{party}",
+    summary="Read a party",
+    dependencies=[Reading],
+    responses=problems(TABLE[InvalidIdentifier], READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def party(
+    party: Annotated[PartyText, Path(description="`SG`, `SG:ACME01`, or 16 bytes as hex")], ledger: TheLedger
+) -> PartyView:
+    """Show a party and the accounts that act for it."""
+    return ledger.party(party)
+
+
+@router.get(
+    "/accounts/{address}",
+    summary="Read an account",
+    dependencies=[Reading],
+    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+)
+def account(
+    address: Annotated[Address, Path(description="The account's address")], ledger: TheLedger
+) -> AccountView:
+    """Show for whom an account acts, in which roles, and from when to when."""
+    return ledger.account(address)

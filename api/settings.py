@@ -1,0 +1,84 @@
+"""What the service is told: read once from the environment (`LEDGER_…`), then passed down."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ledger import keys
+from ledger.config import ChainProfile, LedgerConfig
+from ledger.errors import InvalidProfile
+
+
+def _load(profile: object) -> object:
+    return ChainProfile.load(profile) if isinstance(profile, str | Path) else profile
+
+
+class Settings(BaseSettings):
+    """One administration's service.
+
+    Attributes:
+        administration: Whose service this is, e.g. `SG`.
+        database_url: `sqlite:///path`.
+        profile: The chain it follows; in the environment the path of a chain profile.
+        host: Address to listen on; loopback unless said otherwise.
+        port: Port to listen on; 0 takes any free one.
+        sequencer_key_file: Key file of the account that signs promises and anchors.
+        relayer_key_file: Key file of the account that pays for custody records and closures.
+        key_password_file: File with the password of both key files.
+        promise_seconds: Within how many seconds a manifest is promised to be anchored.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="forbid")
+
+    administration: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
+    database_url: str
+    profile: Annotated[InstanceOf[ChainProfile], NoDecode, BeforeValidator(_load)]
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8400
+    sequencer_key_file: Path | None = None
+    relayer_key_file: Path | None = None
+    key_password_file: Path | None = None
+    promise_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return is_loopback(self.host)
+
+    def to_config(self) -> LedgerConfig:
+        """The library's settings, with the keys opened.
+
+        Raises:
+            InvalidKey: A key file, or the password file, is missing or unusable.
+            InvalidProfile: There is a key file and no password file.
+        """
+        return LedgerConfig(
+            administration=self.administration,
+            database_url=self.database_url,
+            profile=self.profile,
+            sequencer_key=self._open(self.sequencer_key_file),
+            relayer_key=self._open(self.relayer_key_file),
+            promise_seconds=self.promise_seconds,
+        )
+
+    def _open(self, key_file: Path | None) -> bytes | None:
+        if key_file is None:
+            return None
+        if self.key_password_file is None:
+            raise InvalidProfile(
+                "LEDGER_KEY_PASSWORD_FILE", f"it is not set, and {key_file} needs a password"
+            )
+        return keys.load(key_file, keys.read_password(self.key_password_file)).private
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine and no other."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
