@@ -85,8 +85,8 @@ class Party:
 
 
 _SCHEME = re.compile(r"[a-z0-9-]{1,16}")
-_REFERENCE_VALUE = re.compile(r"[^\s#a-z]{1,128}")
-_PART = re.compile(r"[^\s#a-z]{1,32}")
+_REFERENCE_VALUE = re.compile(r"[!\"$-`{-~]{1,128}")  # printable ASCII without small letters and #
+_PART = re.compile(r"[!\"$-`{-~]{1,32}")
 _UCR = re.compile(r"[0-9][A-Z]{2}[A-Z0-9()/:.-]{1,32}")
 _DUCR = re.compile(r"[0-9][A-Z]{2}[A-Z0-9]{1,15}-[A-Z0-9()/:-]{1,19}")
 _MRN = re.compile(r"[0-9]{2}[A-Z]{2}[A-Z0-9]{13}[0-9]")
@@ -94,6 +94,7 @@ _CONTAINER = re.compile(r"[A-Z]{3}[UJZ][0-9]{7}")
 _LOCATION = re.compile(r"[A-Z]{2}[A-Z2-9]{3}")
 _OFFICE = re.compile(r"[A-Z]{2}[A-Z0-9]{6}")
 _HS = re.compile(r"[0-9]{6}")
+_IMO = re.compile(r"[0-9]{7}")
 
 
 def check_digit(text: str) -> int:
@@ -109,7 +110,7 @@ def check_digit(text: str) -> int:
     """
     total = 0
     for position, character in enumerate(text):
-        value = int(character) if character.isdigit() else ord(character) - 55 + (ord(character) - 56) // 10
+        value = int(character) if character.isdecimal() else ord(character) - 55 + (ord(character) - 56) // 10
         total += value << position
     return total % 11 % 10
 
@@ -120,7 +121,7 @@ class TradeReference:
 
     Attributes:
         scheme: Lower case, as `ucr`, `ducr`, `mrn`, `bl`; the best that is known.
-        value: Upper case, without white space or `#`; may hold `:`. Its own form is **not** checked here.
+        value: Upper case, printable ASCII without spaces or `#`; may hold `:`. Its own form is **not** checked here.
         part: Which part of the whole, "" for the whole; as `value`.
 
     Raises:
@@ -196,7 +197,7 @@ class Mrn:
         wanted = check_digit(self.text[:17])
         if int(self.text[17]) != wanted:
             raise InvalidIdentifier(
-                "MRN", self.text, f"its last character should be {wanted}; is it a placeholder?"
+                "MRN", self.text, f"its last character should be {wanted}, so it is mistyped or a placeholder"
             )
 
     @property
@@ -331,6 +332,25 @@ def customs_office(text: str) -> str:
     """
     if not _OFFICE.fullmatch(text):
         raise InvalidIdentifier("customs office", text, "two letters and six of A-Z and 0-9 are expected")
+    return text
+
+
+def imo_number(text: str) -> str:
+    """Return a ship's IMO number as it is, with or without `IMO` before it.
+
+    Raises:
+        InvalidIdentifier: Not seven digits, or the check digit is wrong. That the ship exists is **not** checked.
+
+    Source: IMO Resolution A.1117(30).
+    """
+    digits = text.removeprefix("IMO").strip()
+    if not _IMO.fullmatch(digits):
+        raise InvalidIdentifier(
+            "IMO number", text, "seven digits are expected, with or without IMO before them"
+        )
+    wanted = sum(int(digit) * weight for digit, weight in zip(digits[:6], range(7, 1, -1), strict=True)) % 10
+    if int(digits[6]) != wanted:
+        raise InvalidIdentifier("IMO number", text, f"its last digit should be {wanted}")
     return text
 
 
