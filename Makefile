@@ -21,3 +21,16 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 node_modules/.ready: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	touch $@
+
+check: setup
+	scripts/check
+
+test: setup
+	scripts/check
+	scripts/test
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+fuzz: setup
+	$(BIN)/python scripts/fuzz.py
