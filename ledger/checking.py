@@ -147,8 +147,8 @@ def _violation(error: ValidationError) -> Finding:
             f"{place} lacks {', '.join(missing)}; a {body.get('title', 'member of this kind')} needs it"
         )
     elif rule == "type":
-        wanted = wanted_value if isinstance(wanted_value, list) else [wanted_value]
-        sentence = f"{place} is {_kind(value)}; {' or '.join(_TYPES[each] for each in wanted)} is expected"
+        types = wanted_value if isinstance(wanted_value, list) else [wanted_value]
+        sentence = f"{place} is {_kind(value)}; {' or '.join(_TYPES[each] for each in types)} is expected"
     elif rule == "minItems":
         sentence = f"{place} is an empty list; at least one is expected"
     elif rule in ("minLength", "maxLength"):

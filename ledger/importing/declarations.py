@@ -196,8 +196,8 @@ def manifest(source: Declaration, mrn: str = "", version: str = "") -> Json:
     movement = shipment.first("Consignment") or _NOTHING
     carriage = node.first("Consignment") or _NOTHING
     issued = moment(node.first("IssueDateTime"))
-    edition = _edition(source)
     mrn = source.mrn or mrn
+    edition = _edition(source, mrn)
     references = _references(node)
     if mrn and not any(each["scheme"] == "mrn" and each["value"] == mrn for each in references):
         references.insert(0, {"scheme": "mrn", "value": mrn})
@@ -262,11 +262,13 @@ def manifest(source: Declaration, mrn: str = "", version: str = "") -> Json:
     return document
 
 
-def _edition(source: Declaration) -> str:
-    """The HS edition in force when the declaration was made; the present one if it does not say when."""
+def _edition(source: Declaration, mrn: str) -> str:
+    """The HS edition in force when the declaration was made; the present one if nothing says when."""
     dates = (moment(source.node.first(name)) for name in ("AcceptanceDateTime", "IssueDateTime"))
-    when = next((each for each in dates if each), None)
-    return "2017" if when and when.year < 2022 else "2022"
+    when = next((each.year for each in dates if each), None)
+    if when is None and mrn[:2].isdigit():
+        when = 2000 + int(mrn[:2])
+    return "2017" if when is not None and when < 2022 else "2022"
 
 
 def _basis(source: Declaration, mrn: str, version: str) -> Json:

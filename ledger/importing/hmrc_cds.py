@@ -28,9 +28,12 @@ from pathlib import Path, PurePath
 
 import orjson
 
-from ledger.errors import InvalidDeclaration
+from ledger.core import documents
+from ledger.errors import InvalidDeclaration, InvalidDocument
 from ledger.importing.amendments import amended, changes
 from ledger.importing.declarations import Declaration, Json, declaration, manifest
+from ledger.importing.ncts import MESSAGES as NCTS_MESSAGES
+from ledger.importing.ncts import transit_notification
 from ledger.importing.notifications import Movement, Notification, movement, notification, presentation
 from ledger.importing.sequences import Message, RecordSequence, Subject, ordered, without_repeats
 from ledger.importing.xml_source import Node, read
@@ -215,6 +218,12 @@ def _read(path: Path, batch: _Batch, report: ImportReport) -> None:
         return
     if root.name in _MOVEMENTS:
         batch.messages.append(_usable(movement(root, name), name, root))
+        return
+    if root.name in NCTS_MESSAGES:
+        transit = transit_notification(root, name)
+        if isinstance(transit, str):
+            raise InvalidDeclaration(name, root.place, transit)
+        batch.messages.append(transit)
         return
     response = next((each for each in root.walk() if each.name == "Response"), None)
     if response is not None and response.namespace in ("", *_response_namespaces(response)):
@@ -471,6 +480,11 @@ def _write_manifest(
         )
         return None
     data = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    try:
+        documents.parse(data)
+    except InvalidDocument as error:
+        report.refusals.append(RefusedFile(source, "", f"its manifest cannot be committed to: {error.rule}"))
+        return None
     file = f"manifests/{names.give(wanted)}.json"
     _write_whole(out / file, data)
     return file

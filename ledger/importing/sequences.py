@@ -15,6 +15,7 @@ from typing import Any
 
 from ledger.importing.amendments import QUANTITY_TAGS
 from ledger.importing.declarations import Json, rfc3339
+from ledger.importing.ncts import MESSAGES as NCTS_MESSAGES
 from ledger.importing.notifications import Movement, Notification
 
 # At equal times the order of the table; movements stand after the message that opens, and before a release or exit.
@@ -76,7 +77,7 @@ _PROCEDURES = {  # the first two digits of the procedure: what the goods are rel
     "95": "customs warehousing",
     "96": "customs warehousing",
 }
-_BY_TYPE = {"IM": "import", "EX": "export", "CO": "free circulation"}
+_BY_TYPE = {"IM": "import", "EX": "export", "CO": "free circulation", "T": "transit"}
 Message = Notification | Movement
 
 
@@ -196,6 +197,9 @@ class RecordSequence:
         if message.function in FISCAL:
             self.fiscal += 1
             return
+        if message.function in NCTS_MESSAGES:
+            self._transit(message)
+            return
         step = getattr(self, f"_on_{message.function}", None)
         if step is None:
             self._find(
@@ -310,6 +314,19 @@ class RecordSequence:
         else:
             self._hold(message, "order of another agency", party, name)
 
+    def _transit(self, message: Notification) -> None:
+        kind, words = NCTS_MESSAGES[message.function]
+        if kind == "HOLD":
+            self._hold(message, words, _customs(self.administration), "customs")
+        elif kind == "REMARK":
+            details: Json = {"schema": "cargo-remark/1", "reason": words}
+            if message.office:
+                details["office"] = message.office
+            self._custody("REMARK", message.issued, _source(message), _customs(self.administration), details)
+        else:
+            self.subject.type_code = self.subject.type_code or "T"
+            self._decide(message, kind)
+
     def _decide(self, message: Notification, kind: str) -> None:
         if self.subject.is_supplementary:
             self._skip(message)
@@ -322,7 +339,8 @@ class RecordSequence:
                 f"the control result is {result}, not satisfactory: no {kind.lower()} follows from it",
             )
             return
-        if held and result not in _CONFORM:
+        # A transit release is itself the end of the control before it; NCTS states no result beside it.
+        if held and result not in _CONFORM and message.function not in NCTS_MESSAGES:
             self._find(
                 message,
                 f"a hold is open and no control result lifts it: no {kind.lower()} follows from it",
@@ -333,6 +351,8 @@ class RecordSequence:
         details: Json = {"schema": schema, **procedure(self.subject)}
         if result:
             details["outcome"] = result
+        if message.office:
+            details["office"] = message.office
         self._say_unopened(message)
         self._custody(
             kind,
