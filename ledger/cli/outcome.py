@@ -1,0 +1,124 @@
+"""How a command ends: its exit code, and an error as one sentence, never a trace.
+
+With `--json` an error is one JSON object on standard error, `{"error": {"kind", "message", "exit_code", …facts}}`;
+standard output then holds nothing, or the answer that the exit code judges (findings, checks).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from ledger import errors
+from ledger.cli.output import printable
+
+
+class Exit(IntEnum):
+    """What a program reads from the exit code."""
+
+    DONE = 0  # done, or VALID
+    REFUSED = 1  # INVALID, or refused: by a rule, a contract, the service or the input itself
+    USAGE = 2  # the command was given wrongly: an option, a file that is not there, a key, a profile
+    INDETERMINATE = 3  # what was shown does not suffice for a verdict
+    UNREACHABLE = 4  # the chain or the service does not answer; trying again may help
+
+
+_USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile)
+_UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
+
+
+class NoTerminal(errors.LedgerError):
+    """Something has to be asked, and there is nobody to ask."""
+
+
+def end(code: Exit) -> NoReturn:
+    """End the command with a code; what there is to say has been said."""
+    raise typer.Exit(int(code))
+
+
+def run(command: Callable[[], object], *, as_json: bool) -> int:
+    """Run a parsed command line to its exit code, and say its error.
+
+    Args:
+        command: Returns None, or the code of a `typer.Exit`.
+        as_json: Say an error as a JSON object.
+    """
+    try:
+        code = command()
+        sys.stdout.flush()
+    except (typer.Abort, KeyboardInterrupt):
+        return _say("Stopped", "Stopped on request; what was sent before stays sent.", 130, {}, as_json)
+    except BrokenPipeError:
+        # whoever read our output has gone (`| head`); nothing is to be said, and Python must not try at exit
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.DONE)
+    except errors.LedgerError as error:
+        return _say(type(error).__name__, str(error), _code_of(error), _facts(error), as_json)
+    except TyperException as error:
+        return _say_usage(error, as_json)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _say("OSError", f"{place}{error.strerror or error}.", Exit.REFUSED, {}, as_json)
+    except Exception as error:
+        if os.environ.get("CARGO_LEDGER_TRACE"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        # the error's own text is left out: it may hold what was in a document
+        sentence = (
+            f"A defect of cargo-ledger: {type(error).__name__} in {os.path.basename(place.filename)}, line "
+            f"{place.lineno}. Nothing is known to be wrong with your input; please report this with the command you ran "
+            "(CARGO_LEDGER_TRACE=1 shows the trace)."
+        )
+        return _say("Defect", sentence, Exit.REFUSED, {}, as_json)
+    return code if isinstance(code, int) else int(Exit.DONE)
+
+
+def _code_of(error: errors.LedgerError) -> int:
+    if isinstance(error, (*_USAGE_ERRORS, NoTerminal)):
+        return Exit.USAGE
+    return Exit.UNREACHABLE if isinstance(error, _UNREACHABLE) else Exit.REFUSED
+
+
+def _facts(error: errors.LedgerError) -> dict[str, Any]:
+    plain = (str, int, float, bool, type(None))
+    facts: dict[str, Any] = {
+        name: "0x" + value.hex() if isinstance(value, bytes) else value
+        for name, value in vars(error).items()
+        if isinstance(value, (*plain, bytes))
+    }
+    problem = getattr(error, "problem", None)
+    if isinstance(problem, dict) and problem:
+        facts["problem"] = problem
+    return facts
+
+
+def _say_usage(error: Any, as_json: bool) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(Exit.USAGE)
+    message = error.format_message().strip().rstrip(".") + "."
+    context = getattr(error, "ctx", None)
+    if context is not None and not as_json:
+        message += f" See `{context.command_path} --help`."
+    return _say("Usage", message, Exit.USAGE, {}, as_json)
+
+
+def _say(kind: str, message: str, code: int, facts: dict[str, Any], as_json: bool) -> int:
+    sentence = printable(message)
+    if as_json:
+        problem = {"kind": kind, "message": sentence, "exit_code": int(code)}
+        # the message's own words win over a fact of the same name
+        typer.echo(json.dumps({"error": {**facts, **problem}}, ensure_ascii=False), err=True)
+    else:
+        typer.echo(typer.style("Error: ", fg="red", bold=True) + sentence, err=True)
+    return int(code)
