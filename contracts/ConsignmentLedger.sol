@@ -34,6 +34,15 @@ contract ConsignmentLedger is IConsignmentLedger {
         bytes20 digest;
     }
 
+    /// @dev What the registry says of a signer, kept in memory from one record to the next: nothing can change it within a
+    /// transaction that only appends, and most batches are one device's.
+    struct Standing {
+        address signer;
+        bytes16 party;
+        bool enrolled;
+        bool officer;
+    }
+
     bytes32 private constant RECORD_TYPEHASH = keccak256(
         "CustodyRecord(bytes32 consignment,uint8 kind,bytes16 party,bytes32 previous,bytes32 subject,bytes32 details,bytes16 counterpart,uint64 observedAt,uint64 expiresAt)"
     );
@@ -56,8 +65,8 @@ contract ConsignmentLedger is IConsignmentLedger {
     mapping(bytes32 consignment => bytes32 digest) private _custodyLine;
     // Slot 3.
     mapping(bytes32 consignment => mapping(address account => bytes32 digest)) private _accountLine;
-    // Slot 4: custodian in the low 16 bytes, offered party in the high ones. Null: never opened, or closed. Of what is
-    // inside another it is who was in charge when it went in, and of no meaning: the outermost's counts.
+    // Slot 4: custodian in the low 16 bytes, offered party in the high ones. Null: never opened, closed, or inside
+    // another, whose outermost's counts.
     mapping(bytes32 consignment => Charge charge) private _charge;
     // Slot 5: null if inside nothing.
     mapping(bytes32 consignment => bytes32 parent) private _parent;
@@ -87,15 +96,24 @@ contract ConsignmentLedger is IConsignmentLedger {
         if (records.length > BATCH_LIMIT) revert ConsignmentBatchTooLong(records.length, BATCH_LIMIT);
         bytes32 separator = TypedData.domainSeparator();
         uint64 last = _sequence;
+        Standing memory standing;
         for (uint256 i = 0; i < records.length; ++i) {
-            _append(++last, _digest(separator, records[i]), records[i], signatures[i]);
+            _append(++last, separator, standing, records[i], signatures[i]);
         }
         _sequence = last;
     }
 
-    function _append(uint64 number, bytes32 digest, CustodyRecord calldata record, bytes calldata signature) private {
+    /// @dev The record is copied to memory once: each field read from calldata would be checked anew.
+    function _append(
+        uint64 number,
+        bytes32 separator,
+        Standing memory standing,
+        CustodyRecord memory record,
+        bytes calldata signature
+    ) private {
+        bytes32 digest = _digest(separator, record);
         address signer = Signatures.recover(digest, signature);
-        Refusal refusal = _judge(record, digest, signer);
+        Refusal refusal = _judge(record, digest, signer, standing);
         if (refusal != Refusal.NONE) {
             emit RecordRefused(number, digest, signer, refusal);
             return;
@@ -116,35 +134,42 @@ contract ConsignmentLedger is IConsignmentLedger {
     /// @inheritdoc IConsignmentLedger
     function check(CustodyRecord calldata record, bytes calldata signature) external view returns (Refusal) {
         bytes32 digest = _digest(TypedData.domainSeparator(), record);
-        return _judge(record, digest, Signatures.recover(digest, signature));
+        Standing memory standing;
+        return _judge(record, digest, Signatures.recover(digest, signature), standing);
     }
 
     /// @dev The refusals in their order, stage by stage.
-    function _judge(CustodyRecord calldata record, bytes32 digest, address signer) private view returns (Refusal) {
+    function _judge(CustodyRecord memory record, bytes32 digest, address signer, Standing memory standing)
+        private
+        view
+        returns (Refusal)
+    {
         if (signer == address(0)) return Refusal.NOT_SIGNED;
-        (bool enrolled, bool officer) = _standing(signer, record.party);
-        if (!enrolled) return Refusal.NOT_ENROLLED;
+        if (standing.signer != signer || standing.party != record.party) _ask(standing, signer, record.party);
+        if (!standing.enrolled) return Refusal.NOT_ENROLLED;
         Refusal refusal = _judgeForm(record);
         if (refusal != Refusal.NONE) return refusal;
-        if (record.kind == CustodyKinds.OPEN) return _judgeOpening(record, officer);
+        if (record.kind == CustodyKinds.OPEN) return _judgeOpening(record, standing.officer);
         refusal = _judgeLine(record, digest, signer);
         if (refusal != Refusal.NONE) return refusal;
-        refusal = _judgePermission(record, officer);
+        refusal = _judgePermission(record, standing.officer);
         if (refusal != Refusal.NONE) return refusal;
         return _judgeStep(record);
     }
 
-    function _standing(address signer, bytes16 party) private view returns (bool enrolled, bool officer) {
+    function _ask(Standing memory standing, address signer, bytes16 party) private view {
         IAdministrationRegistry.Account memory account = _registry.account(signer);
-        officer = account.roles & Roles.OFFICER != 0;
-        enrolled = account.party == party && account.roles & (Roles.TRADER | Roles.OFFICER) != 0
+        standing.signer = signer;
+        standing.party = party;
+        standing.officer = account.roles & Roles.OFFICER != 0;
+        standing.enrolled = account.party == party && account.roles & (Roles.TRADER | Roles.OFFICER) != 0
             && block.timestamp < account.validUntil && account.revokedAt == 0
             && _registry.isActive(party.administrationOf());
     }
 
     /// @dev NO_KIND, FIELDS, EXPIRED, TOO_LONG, AHEAD: what the record alone and the clock decide. Sums are 256 bits
     /// wide, since a checked 64-bit one would revert the batch.
-    function _judgeForm(CustodyRecord calldata record) private view returns (Refusal) {
+    function _judgeForm(CustodyRecord memory record) private view returns (Refusal) {
         uint8 kind = record.kind;
         if (kind == 0 || kind > CustodyKinds.REMARK) return Refusal.NO_KIND;
         if (record.counterpart != 0 && kind != CustodyKinds.OFFER) return Refusal.FIELDS;
@@ -160,19 +185,19 @@ contract ConsignmentLedger is IConsignmentLedger {
     }
 
     /// @dev ALREADY_OPENED, NOT_ITS_ID, NOT_ALLOWED, NO_PARENT: all that concerns OPEN.
-    function _judgeOpening(CustodyRecord calldata record, bool officer) private view returns (Refusal) {
+    function _judgeOpening(CustodyRecord memory record, bool officer) private view returns (Refusal) {
         if (_trail[record.consignment] != 0) return Refusal.ALREADY_OPENED;
         if (sha256(abi.encodePacked(bytes1(0x04), record.party, record.previous)) != record.consignment) {
             return Refusal.NOT_ITS_ID;
         }
         if (record.subject == 0) return Refusal.NONE;
-        if (!_isOpen(record.subject)) return Refusal.NO_PARENT;
-        if (!officer && custodian(record.subject) != record.party) return Refusal.NOT_ALLOWED;
-        return Refusal.NONE;
+        bytes16 inCharge = custodian(record.subject);
+        if (inCharge == 0) return Refusal.NO_PARENT;
+        return officer || inCharge == record.party ? Refusal.NONE : Refusal.NOT_ALLOWED;
     }
 
     /// @dev NOT_OPENED, ALREADY_APPENDED, NOT_NEXT.
-    function _judgeLine(CustodyRecord calldata record, bytes32 digest, address signer) private view returns (Refusal) {
+    function _judgeLine(CustodyRecord memory record, bytes32 digest, address signer) private view returns (Refusal) {
         if (_trail[record.consignment] == 0) return Refusal.NOT_OPENED;
         bytes32 last = record.kind.isIn(CustodyKinds.ON_CUSTODY_LINE)
             ? _custodyLine[record.consignment]
@@ -185,11 +210,16 @@ contract ConsignmentLedger is IConsignmentLedger {
         return last == record.previous ? Refusal.NONE : Refusal.NOT_NEXT;
     }
 
-    /// @dev CLOSED, NOT_ALLOWED, NOT_OFFERED, NOT_A_HOLD.
-    function _judgePermission(CustodyRecord calldata record, bool officer) private view returns (Refusal) {
+    /// @dev CLOSED, NOT_ALLOWED, NOT_OFFERED, NOT_A_HOLD. An officer's record that goes on when closed needs no custodian.
+    function _judgePermission(CustodyRecord memory record, bool officer) private view returns (Refusal) {
         uint8 kind = record.kind;
-        if (!(officer && kind.isIn(CustodyKinds.WHEN_CLOSED)) && !_isOpen(record.consignment)) return Refusal.CLOSED;
-        if (!_isAllowed(record, officer)) return Refusal.NOT_ALLOWED;
+        if (!(officer && kind.isIn(CustodyKinds.WHEN_CLOSED))) {
+            bytes16 inCharge = custodian(record.consignment);
+            if (inCharge == 0) return Refusal.CLOSED;
+            if (!_isAllowed(record, inCharge)) return Refusal.NOT_ALLOWED;
+        } else if (kind.isIn(CustodyKinds.BY_CUSTOMS) && !record.party.isCustoms()) {
+            return Refusal.NOT_ALLOWED;
+        }
         if (kind == CustodyKinds.ACCEPT || kind == CustodyKinds.DECLINE) {
             // The line's last is `previous` here; while an offer stands it is the offer.
             bool offered = _charge[record.consignment].offered == record.party && record.subject == record.previous;
@@ -201,38 +231,42 @@ contract ConsignmentLedger is IConsignmentLedger {
         return Refusal.NONE;
     }
 
-    function _isAllowed(CustodyRecord calldata record, bool officer) private view returns (bool) {
-        uint8 kind = record.kind;
-        if (kind.isIn(CustodyKinds.BY_OFFICER)) return officer;
-        if (kind.isIn(CustodyKinds.BY_CUSTOMS)) return officer && record.party.isCustoms();
-        if (kind.isIn(CustodyKinds.FACTS)) return officer || custodian(record.consignment) == record.party;
-        if (kind.isIn(CustodyKinds.BY_CUSTODIAN)) {
-            if (custodian(record.consignment) != record.party) return false;
-            return kind != CustodyKinds.CONSOLIDATE || !_isOpen(record.subject)
-                || custodian(record.subject) == record.party;
-        }
-        return true; // ACCEPT and DECLINE: NOT_OFFERED says who
+    /// @dev Whether a party may do what is not an officer's to do; `inCharge` is the custodian.
+    function _isAllowed(CustodyRecord memory record, bytes16 inCharge) private pure returns (bool) {
+        if (record.kind.isIn(CustodyKinds.BY_OFFICER | CustodyKinds.BY_CUSTOMS)) return false;
+        if (record.kind == CustodyKinds.ACCEPT || record.kind == CustodyKinds.DECLINE) return true; // NOT_OFFERED says who
+        return inCharge == record.party;
     }
 
-    /// @dev HELD, INSIDE_ANOTHER, NOT_INSIDE_IT, NOT_EMPTY, NO_PARENT, LOOP, TOO_DEEP.
-    function _judgeStep(CustodyRecord calldata record) private view returns (Refusal) {
+    /// @dev HELD, INSIDE_ANOTHER, NOT_INSIDE_IT, NOT_EMPTY, and all that concerns CONSOLIDATE.
+    function _judgeStep(CustodyRecord memory record) private view returns (Refusal) {
         uint8 kind = record.kind;
         bytes32 consignment = record.consignment;
-        if (kind.isIn(CustodyKinds.DECISIONS) && _isHeldBy(consignment, record.party.administrationOf())) {
-            return Refusal.HELD;
+        if (kind.isIn(CustodyKinds.FACTS)) return Refusal.NONE;
+        if (kind == CustodyKinds.CONSOLIDATE) return _judgeNesting(record);
+        if (kind.isIn(CustodyKinds.DECISIONS)) {
+            return _isHeldBy(consignment, record.party.administrationOf()) ? Refusal.HELD : Refusal.NONE;
         }
         if (kind == CustodyKinds.CLOSE && _holds[consignment][record.party.administrationOf()].open != 0) {
             return Refusal.HELD;
         }
-        if (kind.isIn(CustodyKinds.NOT_INSIDE) && _parent[consignment] != 0) return Refusal.INSIDE_ANOTHER;
+        bool outside = kind == CustodyKinds.OFFER || kind == CustodyKinds.CLOSE;
+        if (outside && _parent[consignment] != 0) return Refusal.INSIDE_ANOTHER;
         if (kind == CustodyKinds.DECONSOLIDATE && _parent[consignment] != record.subject) return Refusal.NOT_INSIDE_IT;
         if (kind == CustodyKinds.CLOSE && _contents[consignment] != 0) return Refusal.NOT_EMPTY;
-        if (kind != CustodyKinds.CONSOLIDATE) return Refusal.NONE;
-        if (!_isOpen(record.subject)) return Refusal.NO_PARENT;
-        (bytes32 outermost, uint256 above) = _outermost(record.subject);
-        if (outermost == consignment) return Refusal.LOOP;
-        if (above + 1 + _contents[consignment].height() > MOST_ABOVE) return Refusal.TOO_DEEP;
         return Refusal.NONE;
+    }
+
+    /// @dev NOT_ALLOWED, INSIDE_ANOTHER, NO_PARENT, LOOP, TOO_DEEP. Where the parent is not open there is nobody to ask
+    /// for leave, and NO_PARENT says so.
+    function _judgeNesting(CustodyRecord memory record) private view returns (Refusal) {
+        (bytes32 outermost, uint256 above) = _outermost(record.subject);
+        bytes16 inCharge = _charge[outermost].custodian;
+        if (inCharge != 0 && inCharge != record.party) return Refusal.NOT_ALLOWED;
+        if (_parent[record.consignment] != 0) return Refusal.INSIDE_ANOTHER;
+        if (inCharge == 0) return Refusal.NO_PARENT;
+        if (outermost == record.consignment) return Refusal.LOOP;
+        return above + 1 + _contents[record.consignment].height() > MOST_ABOVE ? Refusal.TOO_DEEP : Refusal.NONE;
     }
 
     /// @dev Whether the administration holds the consignment or anything it is in.
@@ -243,17 +277,14 @@ contract ConsignmentLedger is IConsignmentLedger {
         return false;
     }
 
-    /// @dev Opened and not closed. What is inside another keeps a custodian in its slot and can't be closed.
-    function _isOpen(bytes32 consignment) private view returns (bool) {
-        return _charge[consignment].custodian != 0;
-    }
-
     /// @dev The consignment that this one is ultimately in, itself if none, and how many levels up it is, at most 8.
     function _outermost(bytes32 consignment) private view returns (bytes32 outermost, uint256 levels) {
         outermost = consignment;
         for (bytes32 next = _parent[outermost]; next != 0; next = _parent[next]) {
             outermost = next;
-            ++levels;
+            unchecked {
+                ++levels;
+            }
         }
     }
 
@@ -261,13 +292,13 @@ contract ConsignmentLedger is IConsignmentLedger {
 
     /// @dev Changes the state as a judged record says; trails are the caller's.
     /// @return other The second consignment whose trail it extends, or zero.
-    function _apply(CustodyRecord calldata record, bytes32 digest, address signer) private returns (bytes32 other) {
+    function _apply(CustodyRecord memory record, bytes32 digest, address signer) private returns (bytes32 other) {
         uint8 kind = record.kind;
         bytes32 consignment = record.consignment;
         if (kind == CustodyKinds.OPEN) {
             _charge[consignment] = Charge({custodian: record.party, offered: 0});
             other = record.subject;
-            if (other != 0) _endOffer(other);
+            if (other != 0) _tellAbove(other, 0, 0);
             return other;
         }
         if (kind.isIn(CustodyKinds.ON_CUSTODY_LINE)) {
@@ -287,26 +318,25 @@ contract ConsignmentLedger is IConsignmentLedger {
         }
     }
 
-    function _applyCustody(CustodyRecord calldata record) private returns (bytes32 other) {
+    function _applyCustody(CustodyRecord memory record) private returns (bytes32 other) {
         uint8 kind = record.kind;
         bytes32 consignment = record.consignment;
-        Charge storage charge = _charge[consignment];
         if (kind == CustodyKinds.OFFER) {
-            charge.offered = record.counterpart;
+            _charge[consignment].offered = record.counterpart;
         } else if (kind == CustodyKinds.ACCEPT) {
             _charge[consignment] = Charge({custodian: record.party, offered: 0});
         } else if (kind == CustodyKinds.DECLINE) {
-            charge.offered = 0;
+            _charge[consignment].offered = 0;
         } else if (kind == CustodyKinds.CLOSE) {
             delete _charge[consignment];
         } else {
             other = record.subject;
             if (kind == CustodyKinds.CONSOLIDATE) {
-                if (charge.offered != 0) charge.offered = 0;
+                delete _charge[consignment];
                 _putIn(consignment, other);
             } else {
                 _takeOut(consignment, other);
-                charge.custodian = record.party;
+                _charge[consignment] = Charge({custodian: record.party, offered: 0});
             }
         }
     }
@@ -340,41 +370,35 @@ contract ConsignmentLedger is IConsignmentLedger {
     }
 
     function _putIn(bytes32 consignment, bytes32 into) private {
-        _endOffer(into);
         _parent[consignment] = into;
         uint256 former = _contents[into];
         uint256 packed = former.added(_contents[consignment].height());
         _contents[into] = packed;
-        _passOn(into, former.height(), packed.height());
+        _tellAbove(into, former.height(), packed.height());
     }
 
     function _takeOut(bytes32 consignment, bytes32 from) private {
-        _endOffer(from);
         delete _parent[consignment];
         uint256 former = _contents[from];
         uint256 packed = former.removed(_contents[consignment].height());
         _contents[from] = packed;
-        _passOn(from, former.height(), packed.height());
+        _tellAbove(from, former.height(), packed.height());
     }
 
-    /// @dev Tells what is above a consignment that its height changed, as far up as heights change by it.
-    function _passOn(bytes32 consignment, uint256 former, uint256 current) private {
-        while (former != current) {
-            consignment = _parent[consignment];
-            if (consignment == 0) return;
-            uint256 packed = _contents[consignment];
-            uint256 changed = packed.removed(former).added(current);
-            _contents[consignment] = changed;
-            former = packed.height();
-            current = changed.height();
+    /// @dev Goes up to the outermost: tells each level of the height that changed below it, as long as heights change by
+    /// it, and ends the offer of the outermost, since what would be accepted has changed.
+    function _tellAbove(bytes32 consignment, uint256 former, uint256 current) private {
+        for (bytes32 above = _parent[consignment]; above != 0; above = _parent[above]) {
+            consignment = above;
+            if (former != current) {
+                uint256 packed = _contents[above];
+                uint256 changed = packed.removed(former).added(current);
+                _contents[above] = changed;
+                former = packed.height();
+                current = changed.height();
+            }
         }
-    }
-
-    /// @dev Ends the offer of what the consignment is ultimately in, since what would be accepted is changing.
-    function _endOffer(bytes32 consignment) private {
-        (bytes32 outermost,) = _outermost(consignment);
-        Charge storage charge = _charge[outermost];
-        if (charge.offered != 0) charge.offered = 0;
+        if (_charge[consignment].offered != 0) _charge[consignment].offered = 0;
     }
 
     // ------------------------------------------------------------------------------------------------------ reading
@@ -384,8 +408,18 @@ contract ConsignmentLedger is IConsignmentLedger {
         return _digest(TypedData.domainSeparator(), record);
     }
 
-    function _digest(bytes32 separator, CustodyRecord calldata record) private pure returns (bytes32) {
-        return TypedData.digest(separator, keccak256(abi.encode(RECORD_TYPEHASH, record)));
+    function _digest(bytes32 separator, CustodyRecord memory record) private pure returns (bytes32) {
+        bytes32 typeHash = RECORD_TYPEHASH;
+        bytes32 structHash;
+        // Nine words that lie in memory as EIP-712 encodes them: the word before is lent to the type hash.
+        assembly ("memory-safe") {
+            let start := sub(record, 32)
+            let lent := mload(start)
+            mstore(start, typeHash)
+            structHash := keccak256(start, 320)
+            mstore(start, lent)
+        }
+        return TypedData.digest(separator, structHash);
     }
 
     /// @inheritdoc IConsignmentLedger
@@ -409,9 +443,12 @@ contract ConsignmentLedger is IConsignmentLedger {
     }
 
     /// @inheritdoc IConsignmentLedger
-    function custodian(bytes32 consignment) public view returns (bytes16) {
-        (bytes32 outermost,) = _outermost(consignment);
-        return _charge[outermost].custodian;
+    function custodian(bytes32 consignment) public view returns (bytes16 party) {
+        party = _charge[consignment].custodian;
+        if (party == 0) {
+            (bytes32 outermost,) = _outermost(consignment);
+            party = _charge[outermost].custodian;
+        }
     }
 
     /// @inheritdoc IConsignmentLedger

@@ -11,8 +11,11 @@ library Contents {
 
     /// @notice How many levels are inside, 0 to 8: one more than the highest content.
     function height(uint256 packed) internal pure returns (uint256 levels) {
-        for (; packed != 0; packed >>= BITS) {
-            ++levels;
+        unchecked {
+            if (packed >= 1 << (BITS * 4)) (levels, packed) = (4, packed >> (BITS * 4));
+            if (packed >= 1 << (BITS * 2)) (levels, packed) = (levels + 2, packed >> (BITS * 2));
+            if (packed >= 1 << BITS) return levels + 2;
+            return packed == 0 ? levels : levels + 1;
         }
     }
 
@@ -25,11 +28,15 @@ library Contents {
 
     /// @notice The counters with one more content of this height, 0 to 7.
     function added(uint256 packed, uint256 contentHeight) internal pure returns (uint256) {
-        return packed + (1 << (BITS * contentHeight));
+        unchecked {
+            return packed + (1 << (BITS * contentHeight));
+        }
     }
 
     /// @notice The counters with one content of this height less; there is one.
     function removed(uint256 packed, uint256 contentHeight) internal pure returns (uint256) {
-        return packed - (1 << (BITS * contentHeight));
+        unchecked {
+            return packed - (1 << (BITS * contentHeight));
+        }
     }
 }

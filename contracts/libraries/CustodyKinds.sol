@@ -36,12 +36,8 @@ library CustodyKinds {
     uint256 internal constant BY_OFFICER = (1 << INSPECTION) | (1 << HOLD) | (1 << LIFT);
     /// @notice Kinds for officers of a customs administration.
     uint256 internal constant BY_CUSTOMS = (1 << RELEASE) | (1 << CLEARANCE) | (1 << TAKE);
-    /// @notice Kinds for the custodian alone; CONSOLIDATE asks the parent's too.
-    uint256 internal constant BY_CUSTODIAN = (1 << OFFER) | (1 << CLOSE) | (1 << CONSOLIDATE) | (1 << DECONSOLIDATE);
     /// @notice Decisions, which a hold of the same administration stops.
     uint256 internal constant DECISIONS = (1 << RELEASE) | (1 << CLEARANCE);
-    /// @notice Kinds that what is inside another can't take.
-    uint256 internal constant NOT_INSIDE = (1 << OFFER) | (1 << CLOSE) | (1 << CONSOLIDATE);
     /// @notice What officers go on recording of a closed consignment.
     uint256 internal constant WHEN_CLOSED = FACTS | BY_OFFICER | BY_CUSTOMS;
 

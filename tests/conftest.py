@@ -1,0 +1,34 @@
+"""For both lanes: what several folders of tests share is found by its name, from `tests/support`.
+
+Neither this file nor anything in `support` imports Ape: the first lane runs without it.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import web3  # noqa: F401  it imports websockets.legacy, which warns; from here on warnings are errors
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """A founded network on a development chain of its own: `network.keys["exporter"]`, see `support/local_network`."""
+    import local_network
+
+    network = local_network.begin(tmp_path_factory.mktemp("network"))
+    yield network
+    local_network.end(network)
+
+
+@pytest.fixture(scope="session")
+def conformance():
+    """The folder of real inputs and public vectors beside the project; skipped with a line where it is missing."""
+    import shared_inputs
+
+    return shared_inputs.conformance()

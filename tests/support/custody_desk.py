@@ -1,0 +1,217 @@
+"""Sign custody records and put them on chain in bulk, fast: for tests of ConsignmentLedger and its parity.
+
+Ape's own contract calls cost tens of milliseconds each; a state machine makes tens of thousands. This speaks JSON-RPC to
+the same node, decodes the events by hand, and keeps no state of its own but the time of the next block.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coincurve import PrivateKey
+from eth_abi import decode, encode
+
+from ledger.core.custody import ON_CUSTODY_LINE
+from ledger.core.records import (
+    ZERO16,
+    ZERO32,
+    CustodyKind,
+    CustodyRecord,
+    Domain,
+    consignment_id,
+    keccak,
+)
+from ledger.errors import Refusal
+
+RECORD = "(bytes32,uint8,bytes16,bytes32,bytes32,bytes32,bytes16,uint64,uint64)"
+APPENDED = keccak(f"RecordAppended(uint64,bytes32,bytes32,address,{RECORD},bytes)".encode())
+REFUSED = keccak(b"RecordRefused(uint64,bytes32,address,uint8)")
+GAS_A_RECORD = 200_000  # the budget of DESIGN 4; every test lives within it
+HOUR = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one event of a batch said."""
+
+    sequence: int
+    digest: bytes
+    signer: bytes
+    refusal: Refusal
+    other: bytes = ZERO32
+    record: CustodyRecord | None = None
+    signature: bytes = b""
+
+
+def fields(record: CustodyRecord) -> tuple[Any, ...]:
+    """The record as `eth_abi` takes it."""
+    return (
+        record.consignment,
+        record.kind,
+        record.party,
+        record.previous,
+        record.subject,
+        record.details,
+        record.counterpart,
+        record.observed_at,
+        record.expires_at,
+    )
+
+
+def selector(signature: str) -> bytes:
+    """The four bytes that name a function."""
+    return keccak(signature.encode())[:4]
+
+
+def sign_with(key: bytes, digest: bytes) -> bytes:
+    """65 bytes r, s, v by a 32-byte key."""
+    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    return signature[:64] + bytes([signature[64] + 27])
+
+
+class Desk:
+    """Where people bring records: fills in lines and times, signs, appends, reads."""
+
+    def __init__(self, network: Any, provider: Any) -> None:
+        self.network = network
+        self.address = network.ledger.address
+        self.domain = Domain(network.chain_id, bytes.fromhex(self.address[2:]))
+        self._provider = provider
+        self._sender = self._rpc("eth_accounts")[0]
+        self._blinds = itertools.count(1)
+        self.now = self.latest_time() + 10
+
+    # ------------------------------------------------------------------------------------------------------- chain
+
+    def _rpc(self, method: str, *params: Any) -> Any:
+        return self._provider.make_request(method, list(params))
+
+    def latest_time(self) -> int:
+        return int(self._rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def call(self, function: str, types: str, *values: Any) -> bytes:
+        """The raw answer of a view, at the time of the next block."""
+        data = selector(f"{function}({types})") + encode([types] if types else [], list(values))
+        return self.call_data(data)
+
+    def call_data(self, data: bytes) -> bytes:
+        answer = self._rpc("eth_call", {"to": self.address, "data": "0x" + data.hex()}, "latest")
+        return bytes.fromhex(answer[2:])
+
+    def ask(self, function: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> bytes:
+        """The first word of a view's answer, 32 bytes."""
+        return self.call_data(
+            selector(f"{function}({','.join(types)})") + encode(list(types), list(values))
+        )[:32]
+
+    # ----------------------------------------------------------------------------------------------------- records
+
+    def line(self, kind: int, consignment: bytes, actor: Any) -> bytes:
+        """What a record of this kind by this account must name as `previous`, read from the chain."""
+        if kind in ON_CUSTODY_LINE:
+            return self.ask("custodyLine", ["bytes32"], [consignment])
+        return self.ask("accountLine", ["bytes32", "address"], [consignment, actor.address])
+
+    def record(self, kind: CustodyKind, actor: Any, consignment: bytes, **changes: Any) -> CustodyRecord:
+        """A record that follows its line, observed now, good for an hour; `changes` says what is different."""
+        given = {
+            "consignment": consignment,
+            "kind": int(kind),
+            "party": actor.party,
+            "subject": ZERO32,
+            "details": ZERO32,
+            "counterpart": ZERO16,
+            "observed_at": self.now,
+            "expires_at": self.now + HOUR,
+        } | changes
+        if "previous" not in given:
+            given["previous"] = self.line(kind, consignment, actor)
+        return CustodyRecord(**given)
+
+    def opening(self, actor: Any, **changes: Any) -> CustodyRecord:
+        """An OPEN under a blind that nobody used before."""
+        blind = changes.pop("previous", None) or keccak(b"blind %d" % next(self._blinds))
+        consignment = changes.pop("consignment", consignment_id(actor.party, blind))
+        return self.record(
+            CustodyKind.OPEN, actor, consignment, previous=blind, **({"details": keccak(b"manifest")} | changes)
+        )
+
+    def digest(self, record: CustodyRecord) -> bytes:
+        return record.digest(self.domain)
+
+    # --------------------------------------------------------------------------------------------------- appending
+
+    def signed(self, actor: Any, *records: CustodyRecord) -> list[tuple[CustodyRecord, bytes]]:
+        return [(record, actor.sign(self.digest(record))) for record in records]
+
+    def data(self, batch: Sequence[tuple[CustodyRecord, bytes]]) -> bytes:
+        return selector(f"append({RECORD}[],bytes[])") + encode(
+            [RECORD + "[]", "bytes[]"],
+            [[fields(record) for record, _ in batch], [signature for _, signature in batch]],
+        )
+
+    def send(self, data: bytes, gas: int) -> dict[str, Any]:
+        """Send a transaction in a block of time `now`; the receipt, whether it succeeded or not."""
+        self._rpc("evm_setNextBlockTimestamp", self.now)
+        self.now += 1
+        sent = {"from": self._sender, "to": self.address, "data": "0x" + data.hex(), "gas": hex(gas)}
+        transaction = self._rpc("eth_sendTransaction", sent)
+        while (receipt := self._rpc("eth_getTransactionReceipt", transaction)) is None:
+            pass  # anvil can name a transaction before its receipt exists
+        return receipt
+
+    def append(self, batch: Sequence[tuple[CustodyRecord, bytes]]) -> list[Outcome]:
+        """Append signed records in one transaction, and read what its events say."""
+        receipt = self.send(self.data(batch), 60_000 + GAS_A_RECORD * len(batch))
+        assert int(receipt["status"], 16) == 1, "append reverted"
+        self.gas_used = int(receipt["gasUsed"], 16)
+        return [self._outcome(log) for log in receipt["logs"]]
+
+    def file(self, actor: Any, *records: CustodyRecord) -> list[Outcome]:
+        """Sign and append."""
+        return self.append(self.signed(actor, *records))
+
+    def step(self, kind: CustodyKind, actor: Any, consignment: bytes, **changes: Any) -> Outcome:
+        """One record in a batch of its own."""
+        return self.file(actor, self.record(kind, actor, consignment, **changes))[0]
+
+    def must(self, kind: CustodyKind, actor: Any, consignment: bytes, **changes: Any) -> bytes:
+        """One record that is appended; its digest."""
+        outcome = self.step(kind, actor, consignment, **changes)
+        assert outcome.refusal is Refusal.NONE, f"{kind.name} was refused: {outcome.refusal.name}"
+        return outcome.digest
+
+    def open(self, actor: Any, **changes: Any) -> bytes:
+        """A new consignment in the charge of `actor`'s party; its id."""
+        outcome = self.file(actor, self.opening(actor, **changes))[0]
+        assert outcome.refusal is Refusal.NONE and outcome.record is not None, outcome.refusal.name
+        return outcome.record.consignment
+
+    def check(self, record: CustodyRecord, signature: bytes) -> Refusal:
+        """What the view `check` answers in a block of time `now`."""
+        data = selector(f"check({RECORD},bytes)") + encode([RECORD, "bytes"], [fields(record), signature])
+        override = {"to": self.address, "data": "0x" + data.hex()}
+        answer = self._rpc("eth_call", override, "latest", {}, {"time": hex(self.now)})
+        return Refusal(int(answer, 16))
+
+    def _outcome(self, log: dict[str, Any]) -> Outcome:
+        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        data = bytes.fromhex(log["data"][2:])
+        if topics[0] == REFUSED:
+            sequence, refusal = decode(["uint64", "uint8"], data)
+            return Outcome(sequence, topics[1], topics[2][12:], Refusal(refusal))
+        assert topics[0] == APPENDED
+        sequence, values, signature = decode(["uint64", RECORD, "bytes"], data)
+        record = CustodyRecord(*values)
+        assert record.consignment == topics[1]
+        return Outcome(
+            sequence, self.digest(record), topics[3][12:], Refusal.NONE, topics[2], record, signature
+        )
+
+
+def changed(record: CustodyRecord, **changes: Any) -> CustodyRecord:
+    """The same record but for some fields."""
+    return replace(record, **changes)
