@@ -43,6 +43,13 @@ _RANK = {
     "EDL": 11,
     "16": 12,
     "10": 12,
+    "CC060C": 7,
+    "CC051C": 8,
+    "CC029C": 9,
+    "CC043C": 10,
+    "CC044C": 11,
+    "CC025C": 12,
+    "CC045C": 13,
 }
 FISCAL = frozenset({"11", "13", "14", "15", "18"})  # to the declarant's own file only: fiscal secrecy
 _CONFORM = frozenset({"A1", "A2"})
