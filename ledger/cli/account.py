@@ -97,7 +97,7 @@ def consent(
         files.require_new(out)
     until = int((valid_until or datetime.now(UTC) + _A_YEAR).timestamp())
     enrolment = Enrolment(bytes.fromhex(session.key.address[2:]), for_party.to_bytes(), as_roles, until)
-    content = {
+    content: dict[str, Any] = {
         "schema": SCHEMA,
         "chain_id": session.profile.chain_id,
         "registry": session.profile.registry,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ledger import devchain, keys
+from ledger import keys
 from ledger.cli import outcome
 from ledger.cli.options import JsonOption, administration, examples
 from ledger.cli.output import Output, Page
@@ -61,6 +61,8 @@ def up(
     FOLDER/keys/password) and a profile, FOLDER/profile.json. A second call starts the same chain again, or finds it
     running.
     """
+    from ledger import devchain
+
     out = Output(as_json)
     with out.progress("starting the chain"):
         running = devchain.start(folder, port=port, block_seconds=block_seconds)
@@ -108,6 +110,8 @@ def up(
 )
 def status(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
     """Say whether the chain of a folder runs, and how long it is. Exit code 4 when it does not run."""
+    from ledger import devchain
+
     out = Output(as_json)
     running = devchain.status(folder)
     if running is None:
@@ -130,18 +134,19 @@ def status(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False
         "block": head.number,
         "block_hash": "0x" + head.hash.hex(),
     }
-    out.answer(
-        facts,
-        lambda page: (
-            page.line(f"The development chain of {folder} runs at {running.url}, at block {head.number}."),
-            page.facts({"process": running.pid, "log": folder / "anvil.log"}),
-        )[0],
-    )
+
+    def show(page: Page) -> None:
+        page.line(f"The development chain of {folder} runs at {running.url}, at block {head.number}.")
+        page.facts({"process": running.pid, "log": folder / "anvil.log"})
+
+    out.answer(facts, show)
 
 
 @app.command(epilog=examples("cargo-ledger chain down", "cargo-ledger chain down --folder var/three --json"))
 def down(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
     """Stop the chain of a folder; its state stays and `chain up` goes on from it."""
+    from ledger import devchain
+
     out = Output(as_json)
     with out.progress("stopping the chain"):
         stopped = devchain.stop(folder)

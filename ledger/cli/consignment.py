@@ -113,7 +113,7 @@ def open_(
 ) -> None:
     """Open the consignment of a lodged manifest: you are then in charge of it."""
     kept = _read_lodged(lodged)
-    subject = {} if split_from is None else {"subject": session.consignment(split_from).id}
+    subject: dict[str, Any] = {} if split_from is None else {"subject": session.consignment(split_from).id}
     send(
         session,
         options,
@@ -292,7 +292,7 @@ def remark(
     """Record anything else: an incident, documents wanted, a correction."""
     names = {"reason": reason, "place": place, "office": office, "due": due, "containers": containers}
     view = session.consignment(consignment)
-    subject = {} if corrects is None else {"subject": corrects}
+    subject: dict[str, Any] = {} if corrects is None else {"subject": corrects}
     send(
         session,
         options,

@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from ledger.config import write_atomically
 from ledger.errors import InvalidInput
 
 MAX_DOCUMENT_BYTES = 1 << 20  # what `core.documents` takes; one byte more is read so that it refuses
@@ -71,6 +70,8 @@ def write_new(path: Path, content: Any, *, private: bool = False) -> None:
         content: What `json` can write.
         private: For its owner alone (mode 0600): it holds keys or secrets.
     """
+    from ledger.config import write_atomically
+
     require_new(path)
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     write_atomically(path, text, mode=0o600 if private else 0o644)
@@ -78,6 +79,8 @@ def write_new(path: Path, content: Any, *, private: bool = False) -> None:
 
 def replace(path: Path, content: Any) -> None:
     """Write a JSON file for its owner alone (mode 0600), whole, in the place of what the caller knows is there."""
+    from ledger.config import write_atomically
+
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n", mode=0o600)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import typer
+import typer.main
 from typer.core import TyperGroup
 
-from ledger.cli import account, administration, chain, consignment, importing, key, manifest, outcome
+from ledger.cli import outcome
 
 _EPILOG = """\b
 Exit codes: 0 done or VALID, 1 INVALID or refused, 2 wrong usage, 3 INDETERMINATE,
@@ -36,8 +38,31 @@ Example, from a declaration to an answer at the border:
 """
 
 
+GROUPS = {
+    "manifest": "ledger.cli.manifest",
+    "consignment": "ledger.cli.consignment",
+    "import": "ledger.cli.importing",
+    "key": "ledger.cli.key",
+    "account": "ledger.cli.account",
+    "administration": "ledger.cli.administration",
+    "chain": "ledger.cli.chain",
+}
+
+
 class Commands(TyperGroup):
-    """The root group: every command ends through `outcome`, whoever calls it."""
+    """The root group: it imports a group when it is called for, and every command ends through `outcome`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(GROUPS)  # type: ignore[assignment]  # loaded one by one, in `get_command`
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The group of a name; building all fifty commands would cost each call half a second."""
+        if cmd_name in GROUPS and self.commands[cmd_name] is None:
+            group = typer.main.get_command(importlib.import_module(GROUPS[cmd_name]).app)
+            group.name = cmd_name
+            self.commands[cmd_name] = group
+        return self.commands.get(cmd_name)
 
     def main(
         self,
@@ -72,16 +97,11 @@ app = typer.Typer(
     epilog=_EPILOG,
     help="The cargo ledger: lodge manifests, follow consignments, hold and release them, and prove what was recorded.",
 )
-for name, group in (
-    ("manifest", manifest.app),
-    ("consignment", consignment.app),
-    ("import", importing.app),
-    ("key", key.app),
-    ("account", account.app),
-    ("administration", administration.app),
-    ("chain", chain.app),
-):
-    app.add_typer(group, name=name)
+
+
+@app.callback()
+def _root() -> None:
+    pass
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from ledger.cli.options import (
 )
 from ledger.cli.output import Output, Page
 from ledger.core import documents
+from ledger.core.disclosures import Disclosure
 from ledger.errors import DigestMismatch, InvalidDisclosure
 
 app = typer.Typer(
@@ -180,7 +181,7 @@ def verify_disclosure(
     """
     out = Output(as_json)
     try:
-        disclosure = documents.Disclosure.from_json(files.read(file, files.MAX_DISCLOSURE_BYTES))
+        disclosure = Disclosure.from_json(files.read(file, files.MAX_DISCLOSURE_BYTES))
         found = documents.disclosure_root(disclosure)
         if found != root:
             raise DigestMismatch("The disclosure", root, found)

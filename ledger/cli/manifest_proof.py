@@ -13,10 +13,10 @@ from ledger.cli.files import UnusableFile
 from ledger.cli.options import JsonOption, OutOption, ProofArgument, examples, using
 from ledger.cli.output import Output, Page
 from ledger.cli.service import ServiceReader, service_reader
-from ledger.config import ChainProfile
 
 if TYPE_CHECKING:
     from ledger.cli.inclusion import Network
+    from ledger.config import ChainProfile
     from ledger.messages import InclusionProofView
 
 SCHEMA = "cargo-inclusion/1"
@@ -102,6 +102,7 @@ def verify_inclusion(
     may act for the party. Exit code 0 VALID, 1 INVALID, 3 INDETERMINATE, 4 chain not reachable.
     """
     from ledger.cli.inclusion import EXIT_CODES, Check, check_on_chain, check_purely, verdict
+    from ledger.config import ChainProfile
 
     out = Output(as_json)
     proof, network = _read_proof(file)

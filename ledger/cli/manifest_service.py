@@ -19,11 +19,11 @@ from ledger.cli.service import ServiceReader, ServiceSigner, service_reader, ser
 from ledger.cli.words import age_text, basis_text, time_text
 from ledger.core import documents
 from ledger.core.identifiers import Party, TradeReference
-from ledger.core.records import ManifestReason
 from ledger.errors import InvalidIdentifier, LedgerError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from ledger.client import LodgedManifest
+    from ledger.core.records import ManifestReason
     from ledger.messages import ManifestView
 
 SCHEMA = "cargo-lodged/1"
@@ -45,6 +45,8 @@ class Reason(StrEnum):
     @property
     def number(self) -> ManifestReason:
         """The reason as records hold it."""
+        from ledger.core.records import ManifestReason
+
         return ManifestReason[self.name]
 
 
@@ -183,13 +185,12 @@ def withdraw(session: ServiceSigner, former: ManifestArgument, *, reason: Reason
     former_id = session.manifest_id(former)
     with session.out.progress("sending the withdrawal"):
         answer = session.client.withdraw(former_id, reason.number, party=session.party)
-    session.out.answer(
-        {"withdrawn": former_id, **answer.model_dump(mode="json")},
-        lambda page: (
-            page.line(f"Withdrew manifest {former_id}: {_reason_text(reason.number)}."),
-            page.facts({"record": answer.digest, "log index": answer.index}),
-        )[0],
-    )
+
+    def show(page: Page) -> None:
+        page.line(f"Withdrew manifest {former_id}: {_reason_text(reason.number)}.")
+        page.facts({"record": answer.digest, "log index": answer.index})
+
+    session.out.answer({"withdrawn": former_id, **answer.model_dump(mode="json")}, show)
 
 
 @app.command(
@@ -311,6 +312,8 @@ def _closure_text(view: ManifestView) -> str:
 
 
 def _reason_text(number: int) -> str:
+    from ledger.core.records import ManifestReason
+
     known = {reason.value: reason for reason in ManifestReason}
     return known[number].name.lower().replace("_", " ") if number in known else f"reason {number}"
 

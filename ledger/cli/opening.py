@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from ledger import keys
 from ledger.cli.outcome import NoTerminal
+
+if TYPE_CHECKING:
+    from ledger import keys
 
 
 def open_key(name: str, folder: Path, password_file: Path | None) -> keys.Key:
@@ -18,6 +21,8 @@ def open_key(name: str, folder: Path, password_file: Path | None) -> keys.Key:
         InvalidKey: The file or the password is unusable.
         NoTerminal: No password file was given, and there is no terminal to ask at.
     """
+    from ledger import keys
+
     return keys.load(
         folder.expanduser() / name, lambda: password(f"Password of the key {name}", password_file)
     )
@@ -32,6 +37,8 @@ def password(label: str, password_file: Path | None, *, twice: bool = False) -> 
         twice: Ask a second time, for a new password.
     """
     if password_file is not None:
+        from ledger import keys
+
         return keys.read_password(password_file)
     if not sys.stdin.isatty():
         raise NoTerminal(

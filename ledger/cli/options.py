@@ -17,7 +17,6 @@ from typing import Annotated, Any
 import typer
 
 from ledger.core.identifiers import Party
-from ledger.core.records import Role
 from ledger.errors import InvalidIdentifier
 
 DEFAULT_KEY_FOLDER = Path("~/.cargo-ledger/keys")
@@ -112,6 +111,8 @@ def time(text: str) -> datetime:
 
 def roles(text: str) -> int:
     """Read roles, separated by commas, into the bits of an enrolment."""
+    from ledger.core.records import Role
+
     names = [name.strip().upper() for name in text.split(",")]
     unknown = [name for name in names if name not in Role.__members__]
     if unknown or not names:

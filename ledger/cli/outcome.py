@@ -72,11 +72,11 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
     except Exception as error:
         if os.environ.get("CARGO_LEDGER_TRACE"):
             raise
-        place = traceback.extract_tb(error.__traceback__)[-1]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
         # the error's own text is left out: it may hold what was in a document
         sentence = (
-            f"A defect of cargo-ledger: {type(error).__name__} in {os.path.basename(place.filename)}, line "
-            f"{place.lineno}. Nothing is known to be wrong with your input; please report this with the command you ran "
+            f"A defect of cargo-ledger: {type(error).__name__} in {os.path.basename(frame.filename)}, line "
+            f"{frame.lineno}. Nothing is known to be wrong with your input; please report this with the command you ran "
             "(CARGO_LEDGER_TRACE=1 shows the trace)."
         )
         return _say("Defect", sentence, Exit.REFUSED, {}, as_json)

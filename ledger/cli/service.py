@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger import keys
 from ledger.cli.opening import open_key
 from ledger.cli.options import (
     DEFAULT_KEY_FOLDER,
@@ -21,12 +20,13 @@ from ledger.cli.options import (
     party,
 )
 from ledger.cli.output import Output
-from ledger.config import ChainProfile
 from ledger.core.identifiers import Party, TradeReference
 from ledger.errors import InvalidIdentifier, LedgerError, NotFound
 
 if TYPE_CHECKING:
+    from ledger import keys
     from ledger.client import LedgerClient
+    from ledger.config import ChainProfile
     from ledger.messages import ConsignmentView
 
 RETRY_SECONDS = 3.0  # a person waits at the terminal: long enough for a restart of the service, no longer
@@ -189,5 +189,7 @@ def service_signer(
     as_json: JsonOption = False,
 ) -> ServiceSigner:
     """Options of a command that signs and sends to a service."""
+    from ledger.config import ChainProfile
+
     pinned = None if profile is None else ChainProfile.load(profile)
     return ServiceSigner(service, Output(as_json), open_key(key, key_folder, password_file), acts_for, pinned)

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ledger.core.records import ZERO16, ZERO32
-
 if TYPE_CHECKING:
     from ledger.messages import RecordView
 
-_NO_PARTY = "0x" + ZERO16.hex()
-_NO_DIGEST = "0x" + ZERO32.hex()
+_NO_PARTY = "0x" + "00" * 16
+_NO_DIGEST = "0x" + "00" * 32
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 # D013, as far as readers know these by name; others are shown as they stand
