@@ -813,7 +813,9 @@ class LedgerClient:
     def readiness(self) -> Readiness:
         """Read whether the service can do its job now; an unready one answers too."""
         response = self._send("GET", "/readyz", accept=(503,), retry=False)
-        return _model(Readiness, _json(response.content, self.base_url), self.base_url)
+        answer = _json(response.content, self.base_url)
+        stated = {name: value for name, value in answer.items() if name in Readiness.model_fields}
+        return _model(Readiness, stated, self.base_url)  # an unready one comes as a problem with the same members
 
     def metrics(self) -> str:
         """Read the metrics, in Prometheus's text format."""

@@ -7,7 +7,7 @@ networks share an address and no address has power. The contracts name each othe
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import rlp
 from eth_account import Account
@@ -129,6 +129,26 @@ class Governance:
         """Enrol an account that consented; returns the transaction's hash."""
         return self._send("enrol", account, Party.parse(party).to_bytes(), roles, valid_until, consent)
 
+    def enrol_all(self, enrolments: Sequence[tuple[str, str, int, int, bytes]]) -> Iterator[bytes]:
+        """Enrol many accounts without waiting for each: all are sent, then waited for in order.
+
+        Args:
+            enrolments: The arguments of `enrol`, for each account.
+
+        Yields:
+            The transaction's hash of each, once it is mined.
+        """
+        calls = []
+        for account, party, roles, valid_until, agreed in enrolments:
+            arguments = (account, Party.parse(party).to_bytes(), roles, valid_until, agreed)
+            calls.append(self._checked("enrol", *arguments))
+        nonce = self.chain.nonce(self.address)
+        sent = [self.chain.sign(call, self._key, nonce + place) for place, call in enumerate(calls)]
+        for _, raw in sent:
+            self.chain.send(raw)
+        for call, (transaction_hash, _) in zip(calls, sent, strict=True):
+            yield self._mined("enrol", call, transaction_hash)
+
     def raise_validity(self, account: str, valid_until: int) -> bytes:
         """Let an account act for longer."""
         return self._send("raiseValidity", account, valid_until)
@@ -182,14 +202,21 @@ class Governance:
         return proposal
 
     def _send(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> bytes:
+        call = self._checked(function, *arguments, contract=contract)
+        transaction_hash, raw = self.chain.sign(call, self._key, self.chain.nonce(self.address))
+        self.chain.send(raw)
+        return self._mined(function, call, transaction_hash)
+
+    def _checked(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> Call:
+        """A call that the contract would take now, and the means to send it."""
         call = self.chain.call_of(contract, function, *arguments, gas=_GAS_GOVERNANCE)
         self.chain.simulate(call, self.address)
         if self.chain.profile.kind == "development":
             devchain.fund(self.chain.profile.rpc_url, self.address)
-        transaction_hash, raw = self.chain.sign(call, self._key, self.chain.nonce(self.address))
-        self.chain.send(raw)
-        receipt = self.chain.wait(transaction_hash)
-        if not receipt.succeeded:
+        return call
+
+    def _mined(self, function: str, call: Call, transaction_hash: bytes) -> bytes:
+        if not self.chain.wait(transaction_hash).succeeded:
             self.chain.simulate(call, self.address)
             raise InvalidProfile(function, "the transaction reverted, though it would pass now: try again")
         return transaction_hash
