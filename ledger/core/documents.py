@@ -134,7 +134,7 @@ def _read_plain(data: bytes) -> Any:
     try:
         value = orjson.loads(data)
         written = orjson.dumps(value)
-    except ValueError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON; or nested too deep to write
         return None
     if written == data or written.translate(None, _SPACES) == data.translate(None, _SPACES):
         return value
@@ -238,7 +238,7 @@ def _flatten(document: dict[str, Any]) -> dict[str, LeafValue]:
     return leaves
 
 
-def _check_number(pointer: str, value: float) -> None:
+def _check_number(pointer: str, value: int | float) -> None:
     if isinstance(value, float):
         raise InvalidDocument(pointer, strict_json.NO_FLOAT)
     if not -HIGHEST_INTEGER <= value <= HIGHEST_INTEGER:

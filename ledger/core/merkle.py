@@ -104,7 +104,7 @@ def root_from_path(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes
         expected = below + (index >> below).bit_count()
         if len(path) != expected:
             raise InclusionError(index, size, f"its path has {expected} hashes, {len(path)} were given")
-        _need_hashes(leaf_hash, path)
+        _need_hashes((leaf_hash, *path))
         turns = index | -1 << below  # bit i is 1 when path[i] stands on the left; on the right edge all do
         own = max(expected - _SHARED_LEVELS, _OWN_LEVELS)
         node = _climb(leaf_hash, turns, path[:own])
@@ -115,8 +115,8 @@ def root_from_path(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes
         ) from error
 
 
-def _need_hashes(first: bytes, path: Sequence[bytes]) -> None:
-    for given in (first, *path):
+def _need_hashes(hashes: Iterable[bytes]) -> None:
+    for given in hashes:
         if not isinstance(given, bytes) or len(given) != 32:
             raise TypeError
 
@@ -146,7 +146,7 @@ def verify_consistency(
 
     Args:
         first_size: Leaves of the older tree, at least 1: every tree extends an empty one, so that proves nothing.
-        first_root: Its root, 32 bytes.
+        first_root: Its root, 32 bytes. Roots are compared, so any other length is just another root.
         second_size: Leaves of the newer tree, `first_size` to 2^64 - 1.
         second_root: Its root, 32 bytes.
         path: Hashes of 32 bytes in the order of the RFC; empty when the sizes are equal.
@@ -169,7 +169,7 @@ def _verify_consistency(
 ) -> None:
     if not 1 <= first_size <= second_size <= MAX_SIZE:
         raise ConsistencyError(first_size, second_size, "the sizes must be at least 1 and not fall")
-    _need_hashes(first_root, (second_root, *path))
+    _need_hashes(path)
     if first_size == second_size:
         if path:
             raise ConsistencyError(
