@@ -7,6 +7,7 @@ move a terminal's cursor or turn a line around.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +94,8 @@ class Page:
         if self._console is None:
             from rich.console import Console
 
-            width = None if sys.stdout.isatty() else 200  # a pipe or a file has no width to wrap at
+            # a pipe or a file has no width to wrap at, unless COLUMNS says one
+            width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200
             self._console = Console(width=width, highlight=False, markup=False, emoji=False)
         return self._console
 
