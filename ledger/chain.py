@@ -15,36 +15,44 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
+from eth_abi.exceptions import DecodingError
 from eth_account import Account
 from eth_typing import ChecksumAddress, HexStr
 from eth_utils.abi import event_abi_to_log_topic, function_signature_to_4byte_selector
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
-from web3.exceptions import (
-    BadFunctionCallOutput,
-    ContractCustomError,
-    ContractLogicError,
-    Web3Exception,
-    Web3RPCError,
-)
+from web3.exceptions import ContractLogicError, Web3Exception
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from ledger import errors
 from ledger.config import CONTRACTS, ChainProfile
 from ledger.core.records import CustodyRecord, ManifestRecord, keccak
-from ledger.errors import ChainMismatch, ChainUnavailable, ContractError, Refusal
+from ledger.errors import ChainMismatch, ChainUnavailable, ContractError, InvalidRecord, Refusal
 
 ANSWER_LIMIT_BYTES = 64 << 20  # the largest answer a node may give
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 30.0  # from asking to the answer's last byte
+CONNECT_SECONDS = 5.0
 GAS_PER_RECORD = 200_000  # DESIGN 4: a constant, never an estimate
 GAS_PER_BATCH = 100_000
 GAS_ANCHOR = 1_000_000
 GAS_CLOSURE = 300_000
+_UINT64 = 1 << 64
+# What reading an answer of the wrong form raises, in our hands or in those of web3 and eth_abi.
+_MALFORMED = (
+    AttributeError,
+    DecodingError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    Web3Exception,
+)
 
 
 @cache
@@ -151,32 +159,30 @@ class Call:
 class _BoundedProvider(JSONBaseProvider):
     """JSON-RPC over HTTP with a cap on size and time of an answer."""
 
+    # web3 would otherwise fetch addresses that a contract's revert names (EIP-3668): our only peer is the node.
+    global_ccip_read_enabled = False
+
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
-        self._http = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=5.0), trust_env=False)
+        self.shown = _without_secrets(url)
+        # the time of one read is bounded here, that of all reads together below
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False
+        )
+
+    def close(self) -> None:
+        self._http.close()
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
         sent_id = orjson.loads(body)["id"]
-        try:
-            with self._http.stream(
-                "POST", self.url, content=body, headers={"content-type": "application/json"}
-            ) as answer:
-                received = bytearray()
-                for chunk in answer.iter_bytes(1 << 16):
-                    received += chunk
-                    if len(received) > ANSWER_LIMIT_BYTES:
-                        raise ChainUnavailable(
-                            self.url, f"its answer to {method} is over {ANSWER_LIMIT_BYTES} bytes"
-                        )
-        except httpx.HTTPError as error:
-            raise ChainUnavailable(self.url, str(error) or type(error).__name__) from None
+        received, status = self._post(method, body)
         try:
             parsed = orjson.loads(received)
         except orjson.JSONDecodeError:
             raise ChainUnavailable(
-                self.url, f"its answer to {method} is no JSON (HTTP status {answer.status_code})"
+                self.shown, f"its answer to {method} is no JSON (HTTP status {status})"
             ) from None
         if (
             not isinstance(parsed, dict)
@@ -184,9 +190,41 @@ class _BoundedProvider(JSONBaseProvider):
             or not {"result", "error"} & parsed.keys()
         ):
             raise ChainUnavailable(
-                self.url, f"its answer to {method} is no JSON-RPC answer to what was asked"
+                self.shown, f"its answer to {method} is no JSON-RPC answer to what was asked"
             )
         return cast(RPCResponse, parsed)
+
+    def _post(self, method: str, body: bytes) -> tuple[bytes, int]:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        received = bytearray()
+        try:
+            with self._http.stream(
+                "POST", self.url, content=body, headers={"content-type": "application/json"}
+            ) as answer:
+                for chunk in answer.iter_bytes():
+                    received += chunk
+                    if len(received) > ANSWER_LIMIT_BYTES:
+                        raise ChainUnavailable(
+                            self.shown, f"its answer to {method} is over {ANSWER_LIMIT_BYTES} bytes"
+                        )
+                    if time.monotonic() > deadline:
+                        raise ChainUnavailable(
+                            self.shown, f"its answer to {method} took over {ANSWER_SECONDS:.0f} s"
+                        )
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            reason = str(error).replace(self.url, self.shown) or type(error).__name__
+            raise ChainUnavailable(self.shown, reason) from None
+        return bytes(received), answer.status_code
+
+
+def _without_secrets(url: str) -> str:
+    """The scheme, host and port of an address: the rest may hold a password or a token, and errors are logged."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname or ''}{port}"
+    except ValueError:
+        return "an address that is none"
 
 
 class Node:
@@ -197,13 +235,17 @@ class Node:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self._provider = _BoundedProvider(url)
+        self.url = self._provider.shown
         self._w3 = Web3(self._provider)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._provider.close()
 
     def chain_id(self) -> int:
         """The chain's id."""
-        return int(self._rpc("eth_chainId"), 16)
+        return self._quantity("eth_chainId")
 
     def head(self) -> Block:
         """The newest block."""
@@ -212,19 +254,30 @@ class Node:
     def block(self, number: int) -> Block | None:
         """The block of a number on the node's present chain, or None above its head."""
         raw = self._rpc("eth_getBlockByNumber", hex(number), False)
-        return None if raw is None else _block_from(raw, self.url)
+        if raw is None:
+            return None
+        block = _block_from(raw, self.url)
+        if block.number != number:
+            raise ChainUnavailable(self.url, f"asked for block {number} it answered block {block.number}")
+        return block
 
     def code(self, address: str) -> bytes:
         """The code at an address, as of the newest block."""
-        return bytes(HexBytes(self._rpc("eth_getCode", address, "latest")))
+        answer = self._rpc("eth_getCode", address, "latest")
+        try:
+            return bytes(HexBytes(answer))
+        except _MALFORMED as error:
+            raise ChainUnavailable(self.url, f"the code of a contract is malformed: {error!r}") from None
 
-    def gas_for_creation(self, sender: str, data: bytes) -> int:
-        """The node's estimate of what creating a contract costs, in gas."""
-        return int(self._rpc("eth_estimateGas", {"from": sender, "data": "0x" + data.hex()}), 16)
+    def send(self, raw: bytes) -> str | None:
+        """Hand signed bytes to the node.
 
-    def send(self, raw: bytes) -> None:
-        """Hand signed bytes to the node. That it refuses them says nothing: look the transaction up."""
-        self._provider.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x" + raw.hex()])
+        Returns:
+            What the node said against them, cut to 200 characters, or None. It proves nothing, neither way: look the
+            transaction up.
+        """
+        answer = self._provider.make_request(RPCEndpoint("eth_sendRawTransaction"), ["0x" + raw.hex()])
+        return _said(answer["error"]) if "error" in answer else None
 
     def is_known(self, transaction_hash: bytes) -> bool:
         """Whether the node knows the transaction, mined or waiting."""
@@ -236,18 +289,20 @@ class Node:
         if raw is None:
             return None
         try:
+            if _bytes32(raw["transactionHash"]) != transaction_hash:
+                raise ValueError("it is another transaction's")
             return Receipt(
-                block_number=int(raw["blockNumber"], 16),
-                block_hash=bytes(HexBytes(raw["blockHash"])),
-                succeeded=int(raw["status"], 16) == 1,
-                gas_used=int(raw["gasUsed"], 16),
+                block_number=_number(raw["blockNumber"]),
+                block_hash=_bytes32(raw["blockHash"]),
+                succeeded=_number(raw["status"]) == 1,
+                gas_used=_number(raw["gasUsed"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise ChainUnavailable(self.url, f"a receipt is malformed: {error!r}") from None
 
-    def nonce(self, address: str) -> int:
-        """How many transactions of an account are mined."""
-        return int(self._rpc("eth_getTransactionCount", address, "latest"), 16)
+    def nonce(self, address: str, block: int | None = None) -> int:
+        """How many transactions of an account are mined, at a block or at the newest."""
+        return self._quantity("eth_getTransactionCount", address, "latest" if block is None else hex(block))
 
     def wait(self, transaction_hash: bytes, seconds: float = 60.0) -> Receipt:
         """Wait for a transaction's receipt.
@@ -256,19 +311,42 @@ class Node:
             ChainUnavailable: It was not mined in time.
         """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while True:
             receipt = self.receipt(transaction_hash)
             if receipt is not None:
                 return receipt
+            if time.monotonic() > deadline:
+                raise ChainUnavailable(
+                    self.url, f"transaction 0x{transaction_hash.hex()} was not mined in {seconds:.0f} s"
+                )
             time.sleep(0.05)
-        raise ChainUnavailable(
-            self.url, f"transaction 0x{transaction_hash.hex()} was not mined in {seconds:.0f} s"
-        )
+
+    def send_and_wait(self, raw: bytes, transaction_hash: bytes, seconds: float = 60.0) -> Receipt:
+        """Send a transaction and wait for its receipt; the same bytes may be sent again.
+
+        Raises:
+            ChainUnavailable: The node doesn't take it (what it said is told), or it was not mined in time.
+        """
+        complaint = self.send(raw)
+        if complaint is not None and not self.is_known(transaction_hash):
+            raise ChainUnavailable(
+                self.url, f"it does not take transaction 0x{transaction_hash.hex()}: {complaint}"
+            )
+        return self.wait(transaction_hash, seconds)
+
+    def _quantity(self, method: str, *params: Any) -> int:
+        answer = self._rpc(method, *params)
+        try:
+            return _number(answer)
+        except _MALFORMED:
+            raise ChainUnavailable(self.url, f"its answer to {method} is no number") from None
 
     def _rpc(self, method: str, *params: Any) -> Any:
         answer = self._provider.make_request(RPCEndpoint(method), list(params))
         if "error" in answer:
-            raise ChainUnavailable(self.url, f"{method} was answered with the error {answer['error']!r}")
+            raise ChainUnavailable(
+                self.url, f"{method} was answered with the error {_said(answer['error'])!r}"
+            )
         return answer["result"]
 
 
@@ -332,7 +410,7 @@ class Chain(Node):
         )
         try:
             found = [self._event(log, block) for log in raw]
-        except (KeyError, TypeError, ValueError, Web3Exception) as error:
+        except _MALFORMED as error:
             raise ChainUnavailable(
                 self.url, f"a log of block {block.number} is malformed: {error!r}"
             ) from None
@@ -354,7 +432,7 @@ class Chain(Node):
             "logIndex": int(log["logIndex"], 16),
         }
         values = dict(self._contracts[contract].events[name]().process_log(formatted)["args"])
-        if "record" in values and isinstance(values["record"], dict):
+        if name == "RecordAppended":
             values["record"] = _custody_record(values["record"])
         return Event(
             contract=contract,
@@ -379,23 +457,60 @@ class Chain(Node):
         event = self._contracts[contract].events[name]()
         try:
             found = event.get_logs(from_block=self.profile.deployment_block, argument_filters=indexed)
-        except (Web3Exception, KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise ChainUnavailable(self.url, f"its events cannot be read: {error!r}") from None
         return [dict(each["args"]) for each in found]
 
     # --- contract state
 
     def view(self, contract: str, function: str, *arguments: Any, block: int | None = None) -> Any:
-        """Call a view of a contract by name, at a block or at the newest."""
-        bound = self._contracts[contract].functions[function](*arguments)
+        """Call a view of a contract by name, at a block or at the newest.
+
+        Raises:
+            InvalidRecord: The arguments are not of the view's types.
+        """
+        try:
+            bound = self._contracts[contract].functions[function](*arguments)
+        except _MALFORMED:
+            raise InvalidRecord(f"{contract}.{function}", "takes other arguments than these") from None
         try:
             return bound.call(block_identifier="latest" if block is None else block)
-        except (ContractLogicError, Web3Exception) as error:
+        except _MALFORMED as error:
             raise self._translated(error) from None
+
+    def last_sequences(self, block: Block) -> dict[str, int]:
+        """How many events each contract has emitted up to a block, by contract: what the indexer must have seen.
+
+        Raises:
+            ChainUnavailable: The node has no state for that block (any more).
+        """
+        at = {"blockHash": "0x" + block.hash.hex()}
+        return {
+            name: self._word(
+                "eth_call",
+                {
+                    "to": self.profile.address_of(name),
+                    "data": self._contracts[name].encode_abi("sequence", args=[]),
+                },
+                at,
+            )
+            for name in CONTRACTS
+        }
+
+    def _word(self, method: str, *params: Any) -> int:
+        answer = self._rpc(method, *params)
+        try:
+            return int.from_bytes(_bytes32(answer), "big")
+        except _MALFORMED:
+            raise ChainUnavailable(self.url, f"its answer to {method} is no word of 32 bytes") from None
 
     def check(self, record: CustodyRecord, signature: bytes) -> Refusal:
         """What ConsignmentLedger itself would say of a record now."""
-        return Refusal(self.view("ConsignmentLedger", "check", custody_tuple(record), signature))
+        said = self.view("ConsignmentLedger", "check", custody_tuple(record), signature)
+        try:
+            return Refusal(said)
+        except ValueError:
+            raise ChainUnavailable(self.url, f"its refusal {said} is none of the contract's") from None
 
     # --- transactions
 
@@ -440,9 +555,16 @@ class Chain(Node):
         )
 
     def call_of(self, contract: str, function: str, *arguments: Any, gas: int) -> Call:
-        """Any function of a contract, by name."""
+        """Any function of a contract, by name.
+
+        Raises:
+            InvalidRecord: The arguments are not of the function's types.
+        """
         bound = self._contracts[contract]
-        data = bytes(HexBytes(bound.encode_abi(function, args=list(arguments))))
+        try:
+            data = bytes(HexBytes(bound.encode_abi(function, args=list(arguments))))
+        except _MALFORMED:
+            raise InvalidRecord(f"{contract}.{function}", "takes other arguments than these") from None
         return Call(str(bound.address), data, gas)
 
     def simulate(self, call: Call, sender: str) -> None:
@@ -460,7 +582,7 @@ class Chain(Node):
                     "gas": call.gas,
                 }
             )
-        except (ContractLogicError, Web3Exception) as error:
+        except _MALFORMED as error:
             raise self._translated(error) from None
 
     def sign(self, call: Call, key: bytes, nonce: int) -> tuple[bytes, bytes]:
@@ -472,17 +594,20 @@ class Chain(Node):
         return sign_transaction(call, key, nonce, self.profile.chain_id, self.profile.gas_price_wei)
 
     def _translated(self, error: Exception) -> errors.LedgerError:
-        data = error.data if isinstance(error, ContractCustomError | ContractLogicError) else None
-        if isinstance(data, str) and len(data) >= 10:
-            raw = bytes(HexBytes(data))
+        """A contract's named error as its class; everything else is the node's."""
+        data = error.data if isinstance(error, ContractLogicError) else None
+        try:
+            raw = bytes(HexBytes(data)) if isinstance(data, str) else b""
             item = _errors_by_selector().get(raw[:4])
             if item is not None:
                 values = self._w3.codec.decode([i["type"] for i in item["inputs"]], raw[4:])
                 known = cast(type[ContractError], getattr(errors, item["name"]))
                 return known(*values)
-        if isinstance(error, BadFunctionCallOutput | ContractLogicError | Web3RPCError):
-            return ChainUnavailable(self.url, f"the call was not answered as the contract would: {error}")
-        return ChainUnavailable(self.url, str(error))
+        except _MALFORMED:
+            pass  # a node can answer any bytes as an error's
+        return ChainUnavailable(
+            self.url, f"a call was not answered as the contract would: {str(error)[:200]}"
+        )
 
 
 def sign_transaction(
@@ -540,14 +665,36 @@ def _checksummed(address: str) -> ChecksumAddress:
     return Web3.to_checksum_address(address)
 
 
+def _number(text: Any) -> int:
+    """A JSON-RPC quantity; every one that is read here fits 64 bits."""
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise ValueError("a number is no 0x hex")
+    number = int(text, 16)
+    if not 0 <= number < _UINT64:
+        raise ValueError("a number is over 64 bits")
+    return number
+
+
+def _bytes32(text: Any) -> bytes:
+    if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
+        raise ValueError("32 bytes of 0x hex are expected")
+    return bytes.fromhex(text[2:])
+
+
+def _said(error: Any) -> str:
+    """What a node said, for people: bounded, since it may say anything."""
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message)[:200]
+
+
 def _block_from(raw: Any, url: str) -> Block:
     try:
         return Block(
-            number=int(raw["number"], 16),
-            hash=bytes(HexBytes(raw["hash"])),
-            parent_hash=bytes(HexBytes(raw["parentHash"])),
-            timestamp=int(raw["timestamp"], 16),
+            number=_number(raw["number"]),
+            hash=_bytes32(raw["hash"]),
+            parent_hash=_bytes32(raw["parentHash"]),
+            timestamp=_number(raw["timestamp"]),
             has_logs=bool(int(raw["logsBloom"], 16)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         raise ChainUnavailable(url, f"a block is malformed: {error!r}") from None

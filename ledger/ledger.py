@@ -124,6 +124,7 @@ class Ledger:
         if self._working is not None:
             self._working.close()
             self._working = None
+        self._chain.close()
         self._store.close()
 
     def _require_identity(self) -> None:
