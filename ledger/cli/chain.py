@@ -18,6 +18,7 @@ from ledger.core.identifiers import Party
 from ledger.errors import ChainUnavailable
 
 DEFAULT_FOLDER = Path("var/chain")
+GOVERNOR = "governor-"  # what the names of the founders' keys begin with
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +65,7 @@ def up(
     from ledger import devchain
 
     out = Output(as_json)
+    folder = folder.resolve()  # what is printed is for any folder one may be in
     with out.progress("starting the chain"):
         running = devchain.start(folder, port=port, block_seconds=block_seconds)
     profile_path = folder / "profile.json"
@@ -75,7 +77,7 @@ def up(
         profile = dataclasses.replace(ChainProfile.load(profile_path), rpc_url=running.url)
         _require_same(profile, folder)
     profile.save(profile_path)
-    governors = keys.list(folder / "keys")
+    governors = [each for each in keys.list(folder / "keys") if each[0].startswith(GOVERNOR)]
 
     def show(page: Page) -> None:
         page.line(
@@ -170,7 +172,7 @@ def _found(out: Output, folder: Path, url: str, codes: list[str], block_seconds:
     founders = {}
     with out.progress("founding the ledger"):
         for code in codes:
-            name = f"governor-{code.lower()}"
+            name = GOVERNOR + code.lower()
             path = keys.path_of(key_folder, name)
             founders[code] = (
                 keys.address_of(path) if path.exists() else keys.create(key_folder, name, word, light=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import files
+from ledger.cli import files, outcome
 from ledger.cli.files import UnusableFile
 from ledger.cli.options import DocumentArgument, SecretOption, bytes32, examples, party, using
 from ledger.cli.output import Page
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 SCHEMA = "cargo-lodged/1"
 _SCHEMES = ("ucr", "ducr", "mrn", "bl")  # the best reference first (DESIGN 5)
 _WAIT_SECONDS = 120
+_LATE = (
+    "It is lodged, and the service has promised to anchor it; that has not happened within two minutes. Look again "
+    "with `manifest show`; if it stays so, ask whoever runs the service."
+)
 
 app = typer.Typer()
 
@@ -334,9 +338,14 @@ def _say_lodged(
 ) -> None:
     manifest = "0x" + lodged.id.hex()
     state: str = lodged.answer.state
+    late = None
     if wait:
-        with session.out.progress("waiting until it is anchored"):
-            state = session.client.wait_for_manifest(lodged.id, "anchored", _WAIT_SECONDS).state
+        try:
+            with session.out.progress("waiting until it is anchored"):
+                state = session.client.wait_for_manifest(lodged.id, "anchored", _WAIT_SECONDS).state
+        except ServiceUnavailable:
+            late = _LATE
+    promised = f", promised to be anchored by {_time(lodged.answer.promise.anchor_by)}"
     data = {
         "id": manifest,
         "digest": lodged.answer.digest,
@@ -356,7 +365,7 @@ def _say_lodged(
             {
                 "basis": basis_text(document),
                 "consignment": data["consignment"],
-                "state": f"{state}, promised to be anchored by {_time(lodged.answer.promise.anchor_by)}",
+                "state": state + ("" if state in ("anchored", "final") else promised),
                 "secrets kept in": kept,
             }
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import files
+from ledger.cli import files, outcome
 from ledger.cli.options import time
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceSigner
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ledger.messages import AcceptedRecord, ConsignmentView
 
 WAIT_SECONDS = 60.0
+LATE = (
+    "The service has it and will send it; the chain has not taken it within a minute. Look again with "
+    "`consignment show`; if it stays so, ask whoever runs the service."
+)
 _DAY = 86_400
 _SHORT_LIVED = (CustodyKind.RELEASE, CustodyKind.CLEARANCE)  # DESIGN 4: one day at most after `observed_at`
 
@@ -118,14 +122,17 @@ def send(
             **fields,
         )
     _require_taken(answer)
-    taken, state = None, answer.state
+    taken, state, late = None, answer.state, None
     if options.wait and state in ("accepted", "sent"):
-        with session.out.progress("waiting for the chain"):
-            record = session.client.wait_for_record(target, answer.digest, "recorded", WAIT_SECONDS)
-        state = record.state
-        if state == "refused":
-            _raise_problem(record.problem)
-        taken = record.accepted_at
+        try:
+            with session.out.progress("waiting for the chain"):
+                record = session.client.wait_for_record(target, answer.digest, "recorded", WAIT_SECONDS)
+        except ServiceUnavailable:
+            late = LATE
+        else:
+            state, taken = record.state, record.accepted_at
+            if state == "refused":
+                _raise_problem(record.problem)
     after = _after(session, target)
     data = {
         "consignment": target,
@@ -144,8 +151,12 @@ def send(
         when = f" {age_text(taken)}" if taken is not None else ""
         waiting = "" if state in ("recorded", "final") else "; the chain has not taken it yet"
         page.facts({"record": answer.digest, "state": f"{state}{when}{waiting}", "consignment": target})
+        if late is not None:
+            page.line(late, style="yellow")
 
     session.out.answer(data, show)
+    if late is not None:
+        outcome.end(outcome.Exit.UNREACHABLE)
 
 
 def _after(session: ServiceSigner, consignment: str) -> ConsignmentView | None:

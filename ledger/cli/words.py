@@ -52,6 +52,8 @@ def basis_text(document: Mapping[str, Any] | None) -> str:
     if document is None:
         return "not known here: the document was not given to this service, or is erased"
     basis = document.get("basis")
+    if isinstance(basis, str) and basis:
+        return basis
     if not isinstance(basis, Mapping):
         return "not stated in the manifest"
     kind = str(basis.get("type", ""))
