@@ -373,8 +373,12 @@ def _say_lodged(
             page.line(
                 f"Next: `cargo-ledger consignment open {kept}` when the cargo is handed to the carrier."
             )
+        if late is not None:
+            page.line(late, style="yellow")
 
     session.out.answer(data, show)
+    if late is not None:
+        outcome.end(outcome.Exit.UNREACHABLE)
 
 
 def _reference(text: str) -> TradeReference:
