@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.to_config()))
+        app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.config))
         try:
             yield
         finally:
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings

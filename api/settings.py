@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -50,8 +51,9 @@ class Settings(BaseSettings):
         """Whether only this machine can reach the service."""
         return is_loopback(self.host)
 
-    def to_config(self) -> LedgerConfig:
-        """The library's settings, with the keys opened.
+    @cached_property
+    def config(self) -> LedgerConfig:
+        """The library's settings, with the keys opened: once, since that takes a second a key.
 
         Raises:
             InvalidKey: A key file, or the password file, is missing or unusable.

@@ -815,7 +815,9 @@ class LedgerClient:
         response = self._send("GET", "/readyz", accept=(503,), retry=False)
         answer = _json(response.content, self.base_url)
         stated = {name: value for name, value in answer.items() if name in Readiness.model_fields}
-        return _model(Readiness, stated, self.base_url)  # an unready one comes as a problem with the same members
+        return _model(
+            Readiness, stated, self.base_url
+        )  # an unready one comes as a problem with the same members
 
     def metrics(self) -> str:
         """Read the metrics, in Prometheus's text format."""

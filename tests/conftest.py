@@ -8,12 +8,17 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import web3  # noqa: F401  it imports websockets.legacy, which warns; from here on warnings are errors
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+# A slow example on a shared machine is no failure; the suites have time limits of their own.
+settings.register_profile("ledger", deadline=None)
+settings.load_profile("ledger")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from typing import Any
 
 from ledger.client import LedgerClient
 from ledger.core import documents
+from ledger.core.identifiers import Party
 from ledger.core.records import (
     ZERO16,
     ZERO32,
@@ -13,7 +14,6 @@ from ledger.core.records import (
     blind,
     consignment_id,
 )
-from ledger.core.identifiers import Party
 from ledger.messages import ManifestSubmission, to_hex
 
 

@@ -73,6 +73,8 @@ def begin(folder: Path, *, block_seconds: int = 0) -> Network:
     seats = {code: account_of(keys[role]) for code, role in founders.items()}
     profile = deploy(chain.url, seats, block_seconds=block_seconds)
     network = Network(folder, chain, profile, keys)
+    for role in ("sequencer", "relayer", "foreign_sequencer", "foreign_relayer"):
+        devchain.fund(chain.url, network.address(role))
     for role, (party, roles) in ENROLLED.items():
         network.enrol(keys[role], party, roles, founders[party[:2]])
     return network

@@ -73,7 +73,9 @@ def serving(network: Network, settings: Settings) -> Iterator[Service]:
     listener = socket.create_server((settings.host, 0))
     app = create_app(settings)
     server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=5
+        )
     )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

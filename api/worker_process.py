@@ -1,0 +1,79 @@
+"""The worker as a process beside the API: started, started again when it dies, gone when the API is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
+HEALTHY_SECONDS = 30.0  # after a life as long as this the next pause is the first again
+STOP_SECONDS = 20.0
+UNTIL_PARENT_ENDS = "--until-parent-ends"
+_logger = logging.getLogger("cargo_ledger.api")
+
+
+class WorkerProcess:
+    """Keeps one worker process running.
+
+    The worker reads a pipe that only this process can close, and ends when it closes: so it ends with this process
+    however that ends, `kill -9` too. Why not the kernel's parent-death signal: it follows the thread that started the
+    child, and exists on Linux only.
+    """
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep_running, name="worker-process", daemon=True)
+
+    def start(self) -> None:
+        """Start the worker, and go on starting it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the worker to finish its turn and end; after 20 seconds, end it."""
+        self._stopping.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._thread.join()
+
+    def _keep_running(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            command = [sys.executable, "-m", "api", "--role", "worker", UNTIL_PARENT_ENDS]
+            with subprocess.Popen(command, stdin=subprocess.PIPE) as process:  # noqa: S603  our own program
+                self._process = process
+                if self._stopping.is_set():
+                    process.terminate()
+                # not communicate or wait alone: the pipe must stay open until the worker has ended
+                process.wait()
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - started > HEALTHY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            _logger.warning(
+                "the worker ended with %s; starting it again in %.1f s", process.returncode, pause
+            )
+            self._stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def end_with_parent() -> None:
+    """In the worker: end this process, whatever it does, as soon as the one that started it is gone."""
+
+    def wait_for_end() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait_for_end, name="until-parent-ends", daemon=True).start()
