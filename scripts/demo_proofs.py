@@ -1,0 +1,3 @@
+"""Proofs."""
+def audit(s,c): pass
+def refuse(s,c): pass

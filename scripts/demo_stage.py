@@ -1,0 +1,150 @@
+"""How the demonstration speaks: numbered scenes, sentences, tables, progress and refusals, on a terminal or in a log.
+
+It decides no story. `expect` is how a story proves what it tells: what is not so ends the demonstration with a sentence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from ledger.cli.output import printable
+from ledger.errors import LedgerError
+
+WIDEST = 118  # columns: longer lines are hard to read
+LOG_WIDTH = 110  # where the output is no terminal and so has no width
+Advance = Callable[[int], None]
+
+
+class StoryBroken(LedgerError):
+    """A step of the demonstration did not do what it says."""
+
+
+def expect(condition: bool, sentence: str) -> None:
+    """Go on only if it is so.
+
+    Args:
+        condition: What must hold.
+        sentence: What did not hold, for who reads the end of the log.
+
+    Raises:
+        StoryBroken: It does not.
+    """
+    if not condition:
+        raise StoryBroken(sentence)
+
+
+class Stage:
+    """Where the demonstration is shown.
+
+    Attributes:
+        console: The terminal, or the file that stands for it.
+        scenes: How many scenes were shown.
+        refusals: How many refusals were shown.
+    """
+
+    def __init__(self) -> None:
+        console = Console(highlight=False, markup=False, emoji=False)
+        width = min(console.width, WIDEST) if console.is_terminal else LOG_WIDTH
+        self.console = Console(highlight=False, markup=False, emoji=False, width=width)
+        self.scenes = 0
+        self.refusals = 0
+
+    def title(self, text: str, sentence: str) -> None:
+        """Open the demonstration."""
+        self.console.print(
+            Panel(Text(sentence, justify="left"), title=Text(text, style="bold"), padding=(1, 2))
+        )
+
+    def scene(self, title: str, sentence: str) -> None:
+        """Begin a scene: its number, its title, and a sentence or two on what happens and why."""
+        self.scenes += 1
+        self.console.print()
+        self.console.print(Rule(Text(f" {self.scenes}  {title} ", style="bold"), align="left", style="cyan"))
+        self.say(sentence)
+        self.console.print()
+
+    def say(self, sentence: str, style: str = "") -> None:
+        """Print a sentence, wrapped at words."""
+        self.console.print(Text(printable(sentence), style=style))
+
+    def done(self, sentence: str) -> None:
+        """Say that something was done or proved."""
+        self._marked("✓", "green", sentence)
+
+    def odd(self, sentence: str) -> None:
+        """Say that something should be looked at."""
+        self._marked("!", "yellow", sentence)
+
+    def _marked(self, mark: str, style: str, sentence: str) -> None:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(Text(mark, style=f"bold {style}"), Text(printable(sentence)))
+        self.console.print(grid)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Print a table; the first column is kept whole."""
+        table = Table(
+            title=Text(title, style="bold"),
+            title_justify="left",
+            header_style="bold",
+            border_style="bright_black",
+        )
+        for place, column in enumerate(columns):
+            table.add_column(Text(column), overflow="fold", no_wrap=place == 0)
+        for row in rows:
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        self.console.print(table)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Advance]:
+        """Show how far something is while it lasts, and one line about it when it is done.
+
+        Args:
+            label: What is going on, in words.
+            total: Steps in all.
+        """
+        started = time.monotonic()
+        if self.console.is_terminal:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
+            counted = (MofNCompleteColumn(), TimeElapsedColumn())
+            with Progress(*columns, *counted, console=self.console, transient=True) as bar:
+                task = bar.add_task(label, total=total)
+                yield lambda steps: bar.advance(task, steps)
+        else:
+            yield lambda steps: None
+        self.done(f"{label}: {total} of {total}, {time.monotonic() - started:.1f} s")
+
+    def command(self, words: str, output: str) -> None:
+        """Show a command as it was given, and what it answered."""
+        self.console.print(Text("$ ", style="bright_black") + Text(printable(words), style="bold"))
+        self.console.print(Padding(Text(printable(output.rstrip())), (0, 0, 1, 2)))
+
+    def refused(self, title: str, tried: str, answers: Sequence[tuple[str, str]], unchanged: str) -> None:
+        """Show a thing that must not work: what was tried, who refused it in which words, and that nothing changed."""
+        self.refusals += 1
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(no_wrap=True, style="bold red")
+        rows.add_column(overflow="fold")
+        for who, sentence in answers:
+            rows.add_row(Text(who), Text(printable(sentence)))
+        after = Table.grid(padding=(0, 2))
+        after.add_row(Text("unchanged", style="bold green"), Text(printable(unchanged)))
+        content = Group(Text(printable(tried)), Text(), rows, after)
+        heading = Text(f" Refused {self.refusals} of 6: {title} ", style="bold red")
+        self.console.print(Panel(content, title=heading, title_align="left", border_style="red"))
