@@ -7,9 +7,12 @@ the same node, decodes the events by hand, and keeps no state of its own but the
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 from coincurve import PrivateKey
 from eth_abi import decode, encode
@@ -75,37 +78,51 @@ def sign_with(key: bytes, digest: bytes) -> bytes:
 class Desk:
     """Where people bring records: fills in lines and times, signs, appends, reads."""
 
-    def __init__(self, network: Any, provider: Any) -> None:
+    def __init__(self, network: Any, url: str) -> None:
         self.network = network
         self.address = network.ledger.address
         self.domain = Domain(network.chain_id, bytes.fromhex(self.address[2:]))
-        self._provider = provider
-        self._sender = self._rpc("eth_accounts")[0]
+        self._connection = HTTPConnection(urlsplit(url).netloc)
+        self._sender = self.rpc("eth_accounts")[0]
         self._blinds = itertools.count(1)
         self.now = self.latest_time() + 10
 
     # ------------------------------------------------------------------------------------------------------- chain
 
-    def _rpc(self, method: str, *params: Any) -> Any:
-        return self._provider.make_request(method, list(params))
+    def rpc(self, method: str, *params: Any) -> Any:
+        return self.rpc_many([(method, list(params))])[0]
+
+    def rpc_many(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of several calls, asked for at once."""
+        asked = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        self._connection.request("POST", "/", json.dumps(asked), {"Content-Type": "application/json"})
+        answers = json.loads(self._connection.getresponse().read())
+        for answer in answers:
+            assert "error" not in answer, answer["error"]
+        return [answer["result"] for answer in sorted(answers, key=lambda answer: answer["id"])]
 
     def latest_time(self) -> int:
-        return int(self._rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-    def call(self, function: str, types: str, *values: Any) -> bytes:
-        """The raw answer of a view, at the time of the next block."""
-        data = selector(f"{function}({types})") + encode([types] if types else [], list(values))
-        return self.call_data(data)
-
-    def call_data(self, data: bytes) -> bytes:
-        answer = self._rpc("eth_call", {"to": self.address, "data": "0x" + data.hex()}, "latest")
-        return bytes.fromhex(answer[2:])
+        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     def ask(self, function: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> bytes:
         """The first word of a view's answer, 32 bytes."""
-        return self.call_data(
+        return self.ask_many([(function, types, values)])[0]
+
+    def ask_many(self, questions: Sequence[tuple[str, Sequence[str], Sequence[Any]]]) -> list[bytes]:
+        """The first word of each view's answer, 32 bytes."""
+        data = [
             selector(f"{function}({','.join(types)})") + encode(list(types), list(values))
-        )[:32]
+            for function, types, values in questions
+        ]
+        calls = [("eth_call", [{"to": self.address, "data": "0x" + each.hex()}, "latest"]) for each in data]
+        return [bytes.fromhex(answer[2:66]) for answer in self.rpc_many(calls)]
+
+    def slot(self, slot: bytes) -> bytes:
+        """A storage slot of the contract, 32 bytes."""
+        return bytes.fromhex(self.rpc("eth_getStorageAt", self.address, "0x" + slot.hex(), "latest")[2:])
 
     # ----------------------------------------------------------------------------------------------------- records
 
@@ -136,7 +153,11 @@ class Desk:
         blind = changes.pop("previous", None) or keccak(b"blind %d" % next(self._blinds))
         consignment = changes.pop("consignment", consignment_id(actor.party, blind))
         return self.record(
-            CustodyKind.OPEN, actor, consignment, previous=blind, **({"details": keccak(b"manifest")} | changes)
+            CustodyKind.OPEN,
+            actor,
+            consignment,
+            previous=blind,
+            **({"details": keccak(b"manifest")} | changes),
         )
 
     def digest(self, record: CustodyRecord) -> bytes:
@@ -155,12 +176,27 @@ class Desk:
 
     def send(self, data: bytes, gas: int) -> dict[str, Any]:
         """Send a transaction in a block of time `now`; the receipt, whether it succeeded or not."""
-        self._rpc("evm_setNextBlockTimestamp", self.now)
+        self.rpc("evm_setNextBlockTimestamp", self.now)
         self.now += 1
         sent = {"from": self._sender, "to": self.address, "data": "0x" + data.hex(), "gas": hex(gas)}
-        transaction = self._rpc("eth_sendTransaction", sent)
-        while (receipt := self._rpc("eth_getTransactionReceipt", transaction)) is None:
-            pass  # anvil can name a transaction before its receipt exists
+        return self._receipt(self.rpc("eth_sendTransaction", sent))
+
+    def send_as(
+        self, actor: Any, contract: Any, function: str, types: Sequence[str], values: Sequence[Any]
+    ) -> None:
+        """A transaction of somebody else to another contract, in a block of time `now`; it must succeed."""
+        self.rpc("anvil_impersonateAccount", actor.address)
+        self.rpc("evm_setNextBlockTimestamp", self.now)
+        self.now += 1
+        data = selector(function) + encode(list(types), list(values))
+        sent = {"from": actor.address, "to": contract.address, "data": "0x" + data.hex(), "gas": hex(500_000)}
+        receipt = self._receipt(self.rpc("eth_sendTransaction", sent))
+        assert int(receipt["status"], 16) == 1, f"{function} reverted"
+
+    def _receipt(self, transaction: str) -> dict[str, Any]:
+        """The receipt; anvil can name a transaction before there is one."""
+        while (receipt := self.rpc("eth_getTransactionReceipt", transaction)) is None:
+            pass
         return receipt
 
     def append(self, batch: Sequence[tuple[CustodyRecord, bytes]]) -> list[Outcome]:
@@ -194,7 +230,7 @@ class Desk:
         """What the view `check` answers in a block of time `now`."""
         data = selector(f"check({RECORD},bytes)") + encode([RECORD, "bytes"], [fields(record), signature])
         override = {"to": self.address, "data": "0x" + data.hex()}
-        answer = self._rpc("eth_call", override, "latest", {}, {"time": hex(self.now)})
+        answer = self.rpc("eth_call", override, "latest", {}, {"time": hex(self.now)})
         return Refusal(int(answer, 16))
 
     def _outcome(self, log: dict[str, Any]) -> Outcome:
