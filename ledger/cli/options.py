@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -135,6 +136,20 @@ def pointer(text: str) -> str:
     return text
 
 
+def file_to_read(text: str) -> Path:
+    """Read the name of a file that is there, or `-` for standard input."""
+    path = Path(text)
+    if text == "-":
+        return path
+    if path.is_dir():
+        raise typer.BadParameter(f"{_cut(text)} is a folder, a file is expected")
+    if not os.path.exists(path):
+        raise typer.BadParameter(f"there is no file {_cut(text)}")
+    if not os.access(path, os.R_OK):
+        raise typer.BadParameter(f"the file {_cut(text)} cannot be read: you may not")
+    return path
+
+
 def service_address(text: str) -> str:
     """Read the address of a service."""
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text):
@@ -152,24 +167,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object,
 DocumentArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-        allow_dash=True,
-        help="JSON document; - reads it from standard input.",
+        metavar="FILE", parser=file_to_read, help="JSON document; - reads it from standard input."
     ),
 ]
 ProofArgument = Annotated[
     Path,
-    typer.Argument(
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-        allow_dash=True,
-        help="JSON file; - reads it from standard input.",
-    ),
+    typer.Argument(metavar="FILE", parser=file_to_read, help="JSON file; - reads it from standard input."),
 ]
 SecretOption = Annotated[
     bytes | None,
