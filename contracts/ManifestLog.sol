@@ -73,7 +73,8 @@ contract ManifestLog is IManifestLog {
             : MerkleLog.verifyConsistency(last.size, last.root, size, root, consistencyProof);
         if (!consistent) revert LogHeadNotConsistent(last.size, last.root, size, root);
         uint64 anchoredAt = uint64(block.timestamp);
-        _lastHeads[administration] = Head({epoch: epoch, size: size, anchoredAt: anchoredAt, root: root});
+        Head storage newest = _lastHeads[administration];
+        (newest.epoch, newest.size, newest.anchoredAt, newest.root) = (epoch, size, anchoredAt, root);
         _heads[administration][epoch][size] = keccak256(abi.encodePacked(root, anchoredAt));
         emit HeadAnchored(++_sequence, administration, epoch, size, root, anchoredAt);
     }

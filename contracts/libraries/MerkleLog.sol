@@ -32,12 +32,13 @@ library MerkleLog {
         bytes32 secondHash = firstHash;
         for (uint256 i = isNode ? 0 : 1; i < path.length; ++i) {
             if (second == 0) return false;
+            bytes32 sibling = path[i];
             if (first & 1 == 1 || first == second) {
-                firstHash = _node(path[i], firstHash);
-                secondHash = _node(path[i], secondHash);
+                firstHash = _node(sibling, firstHash);
+                secondHash = _node(sibling, secondHash);
                 while (first & 1 == 0 && first != 0) (first, second) = (first >> 1, second >> 1);
             } else {
-                secondHash = _node(secondHash, path[i]);
+                secondHash = _node(secondHash, sibling);
             }
             (first, second) = (first >> 1, second >> 1);
         }
