@@ -251,7 +251,7 @@ class RecordSequence:
         self._custody(
             "REMARK",
             message.issued,
-            _source(message),
+            message,
             _customs(self.administration),
             _noted(details, message),
         )
@@ -329,7 +329,7 @@ class RecordSequence:
             details: Json = {"schema": "cargo-remark/1", "reason": words}
             if message.office:
                 details["office"] = message.office
-            self._custody("REMARK", message.issued, _source(message), _customs(self.administration), details)
+            self._custody("REMARK", message.issued, message, _customs(self.administration), details)
         else:
             self.subject.type_code = self.subject.type_code or "T"
             self._decide(message, kind)
@@ -360,11 +360,10 @@ class RecordSequence:
             details["outcome"] = result
         if message.office:
             details["office"] = message.office
-        self._say_unopened(message)
         self._custody(
             kind,
             message.issued,
-            _source(message),
+            message,
             _customs(self.administration),
             _noted(details, message),
             subject=self._lodged,
@@ -418,11 +417,10 @@ class RecordSequence:
         self._is_withdrawn = True
 
     def _hold(self, message: Notification, reason: str, party: Json, whose: str) -> None:
-        self._say_unopened(message)
         number = self._custody(
             "HOLD",
             message.issued,
-            _source(message),
+            message,
             party,
             _noted({"schema": "cargo-hold/1", "reason": reason}, message),
         )
@@ -435,7 +433,7 @@ class RecordSequence:
                 details: Json = {"schema": "cargo-lift/1", "reason": "control concluded"}
                 if message.control_result:
                     details["outcome"] = message.control_result
-                self._custody("LIFT", message.issued, _source(message), party, details, subject=number)
+                self._custody("LIFT", message.issued, message, party, details, subject=number)
                 self._holds.remove((number, owner))
 
     def _departure(self, at: datetime, message: Message, party: Json, details: Json) -> None:
@@ -444,7 +442,7 @@ class RecordSequence:
                 message,
                 f"the goods depart at {rfc3339(at)}, before they arrive at {rfc3339(self._arrived)}",
             )
-        self._custody("DEPARTURE", at, _source(message), party, details)
+        self._custody("DEPARTURE", at, message, party, details)
 
     def _movement(self, message: Movement) -> None:
         if message.code == "EAA":
@@ -470,14 +468,14 @@ class RecordSequence:
         party = self._trader() if not message.submitter else _trader(self.administration, message.submitter)
         if message.code in _ARRIVALS:
             self._arrived = at
-            self._custody("ARRIVAL", at, _source(message), party, details)
+            self._custody("ARRIVAL", at, message, party, details)
         elif message.code == "EDL":
             self._departure(at, message, party, details)
         elif message.code == "EAC":
             self._custody(
                 "CONSOLIDATE",
                 at,
-                _source(message),
+                message,
                 party,
                 {"schema": "cargo-consolidation/1", "reference": f"mucr:{message.master}"},
             )
@@ -485,7 +483,7 @@ class RecordSequence:
             self._custody(
                 "REMARK",
                 at,
-                _source(message),
+                message,
                 party,
                 {"schema": "cargo-remark/1", "reason": "consolidation shut"},
             )
@@ -503,11 +501,12 @@ class RecordSequence:
         self,
         kind: str,
         at: datetime,
-        source: Json,
+        message: Message,
         party: Json,
         details: Json,
         subject: int | None = None,
     ) -> int:
+        self._say_unopened(message)
         return self._append(
             {
                 "kind": kind,
@@ -516,7 +515,7 @@ class RecordSequence:
                 "observed_at": int(at.timestamp()),
                 "subject": subject,
                 "details": details,
-                "source": source,
+                "source": _source(message),
             }
         )
 

@@ -49,9 +49,8 @@ def test_every_scenario_is_taken_by_contract_and_model_alike_or_refused_by_both(
     custody, consignments = Custody(), set()
     for folder in scenario_folders(conformance):
         report = import_files([folder], tmp_path / folder.name)
-        batch = Replay(tmp_path / folder.name, report, roles.__getitem__)
         # A scenario is a consignment of its own, although samples share an MRN between folders.
-        batch.blind = lambda reference, name=folder.name: Replay.blind(f"{reference}/{name}")  # type: ignore[method-assign]
+        batch = Replay(tmp_path / folder.name, report, roles.__getitem__, scenario=folder.name)
         for line in batch.lines():
             if line["record"] == "manifest":
                 batch.note_manifest(line)

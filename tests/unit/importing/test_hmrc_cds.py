@@ -303,6 +303,52 @@ def test_a_result_that_is_not_satisfactory_releases_nothing_under_a_hold(folder:
     assert any("no release follows" in str(each) for each in folder.imported().findings)
 
 
+def test_a_result_that_is_not_satisfactory_releases_nothing_even_without_a_hold(folder: Folder) -> None:
+    folder.notify("01", "20240125090000Z")
+    folder.notify("09", "20240125090002Z", result="B1")
+    assert folder.kinds() == ["LODGE", "OPEN"]
+
+
+NCTS = """<n:{name} xmlns:n="http://ncts.dgtaxud.ec"><messageSender>NTA.GB</messageSender>
+<preparationDateAndTime>{at}</preparationDateAndTime><messageIdentification>{number}</messageIdentification>
+<TransitOperation><LRN>LRN1</LRN><MRN>24GB0YUZI38FK68A00</MRN>{more}</TransitOperation>
+<CustomsOfficeOfDeparture><referenceNumber>GB000060</referenceNumber></CustomsOfficeOfDeparture></n:{name}>"""
+
+
+def test_transit_messages_hold_release_and_clear(folder: Folder) -> None:
+    folder.notify("01", "20240125090000Z")
+    for minute, name in enumerate(("CC060C", "CC029C", "CC043C", "CC044C", "CC045C")):
+        folder.put(NCTS.format(name=name, at=f"2024-01-25T10:{minute:02d}:00", number=minute, more=""))
+    records = folder.records()
+    assert [each["kind"] for each in records[2:]] == [
+        "HOLD",
+        "LIFT",
+        "RELEASE",
+        "REMARK",
+        "REMARK",
+        "CLEARANCE",
+    ]
+    assert records[4]["details"] == {
+        "schema": "cargo-release/1",
+        "procedure": "transit",
+        "office": "GB000060",
+    }
+
+
+def test_a_transit_that_is_not_released_at_destination_is_no_release(folder: Folder) -> None:
+    more = "<releaseIndicator>4</releaseIndicator>"
+    folder.notify("01", "20240125090000Z")
+    folder.put(NCTS.format(name="CC025C", at="2024-01-25T10:00:00", number=1, more=more))
+    assert folder.kinds() == ["LODGE", "OPEN"]
+
+
+@pytest.mark.parametrize("missing", ["MRN", "preparationDateAndTime"])
+def test_a_transit_message_without_its_number_or_time_is_refused(folder: Folder, missing: str) -> None:
+    folder.put(NCTS.format(name="CC029C", at="2024-01-25T10:00:00", number=1, more="").replace(missing, "x"))
+    (refused,) = folder.imported().refusals
+    assert missing in refused.reason
+
+
 def test_documents_wanted_are_a_remark_with_the_limit_and_no_hold(folder: Folder) -> None:
     folder.notify("01", "20240125090000Z")
     folder.notify(
