@@ -236,7 +236,8 @@ class Node:
 
     def __init__(self, url: str) -> None:
         self._provider = _BoundedProvider(url)
-        self.url = self._provider.shown
+        self.url = url
+        self.shown = self._provider.shown  # for errors
         self._w3 = Web3(self._provider)
 
     def close(self) -> None:
@@ -249,16 +250,16 @@ class Node:
 
     def head(self) -> Block:
         """The newest block."""
-        return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.url)
+        return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.shown)
 
     def block(self, number: int) -> Block | None:
         """The block of a number on the node's present chain, or None above its head."""
         raw = self._rpc("eth_getBlockByNumber", hex(number), False)
         if raw is None:
             return None
-        block = _block_from(raw, self.url)
+        block = _block_from(raw, self.shown)
         if block.number != number:
-            raise ChainUnavailable(self.url, f"asked for block {number} it answered block {block.number}")
+            raise ChainUnavailable(self.shown, f"asked for block {number} it answered block {block.number}")
         return block
 
     def code(self, address: str) -> bytes:
@@ -267,7 +268,7 @@ class Node:
         try:
             return bytes(HexBytes(answer))
         except _MALFORMED as error:
-            raise ChainUnavailable(self.url, f"the code of a contract is malformed: {error!r}") from None
+            raise ChainUnavailable(self.shown, f"the code of a contract is malformed: {error!r}") from None
 
     def send(self, raw: bytes) -> str | None:
         """Hand signed bytes to the node.
@@ -298,7 +299,7 @@ class Node:
                 gas_used=_number(raw["gasUsed"]),
             )
         except _MALFORMED as error:
-            raise ChainUnavailable(self.url, f"a receipt is malformed: {error!r}") from None
+            raise ChainUnavailable(self.shown, f"a receipt is malformed: {error!r}") from None
 
     def nonce(self, address: str, block: int | None = None) -> int:
         """How many transactions of an account are mined, at a block or at the newest."""
@@ -317,35 +318,34 @@ class Node:
                 return receipt
             if time.monotonic() > deadline:
                 raise ChainUnavailable(
-                    self.url, f"transaction 0x{transaction_hash.hex()} was not mined in {seconds:.0f} s"
+                    self.shown, f"transaction 0x{transaction_hash.hex()} was not mined in {seconds:.0f} s"
                 )
             time.sleep(0.05)
 
-    def send_and_wait(self, raw: bytes, transaction_hash: bytes, seconds: float = 60.0) -> Receipt:
-        """Send a transaction and wait for its receipt; the same bytes may be sent again.
+    def submit(self, raw: bytes, transaction_hash: bytes) -> None:
+        """Send a transaction that somebody waits for; the same bytes may be sent again.
 
         Raises:
-            ChainUnavailable: The node doesn't take it (what it said is told), or it was not mined in time.
+            ChainUnavailable: The node doesn't take it; what it said is told.
         """
         complaint = self.send(raw)
         if complaint is not None and not self.is_known(transaction_hash):
             raise ChainUnavailable(
-                self.url, f"it does not take transaction 0x{transaction_hash.hex()}: {complaint}"
+                self.shown, f"it does not take transaction 0x{transaction_hash.hex()}: {complaint}"
             )
-        return self.wait(transaction_hash, seconds)
 
     def _quantity(self, method: str, *params: Any) -> int:
         answer = self._rpc(method, *params)
         try:
             return _number(answer)
         except _MALFORMED:
-            raise ChainUnavailable(self.url, f"its answer to {method} is no number") from None
+            raise ChainUnavailable(self.shown, f"its answer to {method} is no number") from None
 
     def _rpc(self, method: str, *params: Any) -> Any:
         answer = self._provider.make_request(RPCEndpoint(method), list(params))
         if "error" in answer:
             raise ChainUnavailable(
-                self.url, f"{method} was answered with the error {_said(answer['error'])!r}"
+                self.shown, f"{method} was answered with the error {_said(answer['error'])!r}"
             )
         return answer["result"]
 
@@ -412,7 +412,7 @@ class Chain(Node):
             found = [self._event(log, block) for log in raw]
         except _MALFORMED as error:
             raise ChainUnavailable(
-                self.url, f"a log of block {block.number} is malformed: {error!r}"
+                self.shown, f"a log of block {block.number} is malformed: {error!r}"
             ) from None
         return sorted(found, key=lambda event: event.log_index)
 
@@ -458,7 +458,7 @@ class Chain(Node):
         try:
             found = event.get_logs(from_block=self.profile.deployment_block, argument_filters=indexed)
         except _MALFORMED as error:
-            raise ChainUnavailable(self.url, f"its events cannot be read: {error!r}") from None
+            raise ChainUnavailable(self.shown, f"its events cannot be read: {error!r}") from None
         return [dict(each["args"]) for each in found]
 
     # --- contract state
@@ -502,7 +502,7 @@ class Chain(Node):
         try:
             return int.from_bytes(_bytes32(answer), "big")
         except _MALFORMED:
-            raise ChainUnavailable(self.url, f"its answer to {method} is no word of 32 bytes") from None
+            raise ChainUnavailable(self.shown, f"its answer to {method} is no word of 32 bytes") from None
 
     def check(self, record: CustodyRecord, signature: bytes) -> Refusal:
         """What ConsignmentLedger itself would say of a record now."""
@@ -510,7 +510,7 @@ class Chain(Node):
         try:
             return Refusal(said)
         except ValueError:
-            raise ChainUnavailable(self.url, f"its refusal {said} is none of the contract's") from None
+            raise ChainUnavailable(self.shown, f"its refusal {said} is none of the contract's") from None
 
     # --- transactions
 
@@ -606,7 +606,7 @@ class Chain(Node):
         except _MALFORMED:
             pass  # a node can answer any bytes as an error's
         return ChainUnavailable(
-            self.url, f"a call was not answered as the contract would: {str(error)[:200]}"
+            self.shown, f"a call was not answered as the contract would: {str(error)[:200]}"
         )
 
 

@@ -12,12 +12,31 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
+from ledger.core import signatures
+from ledger.core.identifiers import Party
 from ledger.core.records import Domain
-from ledger.errors import InvalidProfile
+from ledger.errors import InvalidIdentifier, InvalidKey, InvalidProfile
 
 Kind = Literal["development", "clique", "qbft"]
 CONTRACTS = ("AdministrationRegistry", "ManifestLog", "ConsignmentLedger")
+_SCHEMA = "cargo-chain-profile/1"
+_FIELDS = frozenset(
+    (
+        "schema",
+        "kind",
+        "rpc_url",
+        "chain_id",
+        "genesis_hash",
+        "contracts",
+        "code_hashes",
+        "deployment_block",
+        "block_seconds",
+        "confirmations",
+        "gas_price_wei",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,7 @@ class ChainProfile:
     def to_json(self) -> dict[str, Any]:
         """The profile as it is written to a file."""
         return {
-            "schema": "cargo-chain-profile/1",
+            "schema": _SCHEMA,
             "kind": self.kind,
             "rpc_url": self.rpc_url,
             "chain_id": self.chain_id,
@@ -89,46 +108,42 @@ class ChainProfile:
         except OSError as error:
             reason = error.strerror or "it cannot be read"
             raise InvalidProfile(str(path), f"{reason}; `cargo-ledger chain up` writes a profile") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidProfile(str(path), "this is no JSON file") from None
         try:
             return cls.from_json(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidProfile(
-                str(path), f"this is no chain profile: {error!r} is missing or malformed"
-            ) from None
+        except _Malformed as error:
+            raise InvalidProfile(str(path), f"this is no chain profile: {error}") from None
 
     @classmethod
     def from_json(cls, data: Any) -> ChainProfile:
-        """Build a profile from parsed JSON; any malformed field raises KeyError, TypeError or ValueError."""
-        if data["schema"] != "cargo-chain-profile/1":
-            raise ValueError("schema")
-        kind = data["kind"]
-        if kind not in get_args(Kind):
-            raise ValueError("kind")
-        genesis_hash = bytes.fromhex(data["genesis_hash"].removeprefix("0x"))
-        if len(genesis_hash) != 32:
-            raise ValueError("genesis_hash")
-        contracts = {name: str(data["contracts"][name]) for name in CONTRACTS}
-        for name, address in contracts.items():
-            if len(bytes.fromhex(address.removeprefix("0x"))) != 20:
-                raise ValueError(name)
-        numbers = {
-            name: int(data[name])
-            for name in ("chain_id", "deployment_block", "block_seconds", "confirmations", "gas_price_wei")
+        """Build a profile from parsed JSON; any field that is missing, unknown or malformed raises ValueError."""
+        fields = _members(data, "the profile", _FIELDS)
+        if fields["schema"] != _SCHEMA:
+            raise _Malformed(f"schema must be {_SCHEMA}")
+        if fields["kind"] not in get_args(Kind):
+            raise _Malformed(f"kind must be one of {', '.join(get_args(Kind))}")
+        contracts = _members(fields["contracts"], "contracts", frozenset(CONTRACTS))
+        addresses = {
+            name: signatures.checksummed(_hex_bytes(name, contracts[name], 20)) for name in CONTRACTS
         }
-        for name, number in numbers.items():
-            if number < 0:
-                raise ValueError(name)
+        code_hashes = _members(fields["code_hashes"], "code_hashes", frozenset(CONTRACTS))
         return cls(
-            kind=kind,
-            rpc_url=str(data["rpc_url"]),
-            genesis_hash=genesis_hash,
-            registry=contracts["AdministrationRegistry"],
-            manifest_log=contracts["ManifestLog"],
-            consignment_ledger=contracts["ConsignmentLedger"],
-            code_hashes={name: str(data["code_hashes"][name]) for name in CONTRACTS},
-            **numbers,
+            kind=fields["kind"],
+            rpc_url=_http_url(fields["rpc_url"]),
+            chain_id=_natural("chain_id", fields["chain_id"], 1),
+            genesis_hash=_hex_bytes("genesis_hash", fields["genesis_hash"], 32),
+            registry=addresses["AdministrationRegistry"],
+            manifest_log=addresses["ManifestLog"],
+            consignment_ledger=addresses["ConsignmentLedger"],
+            code_hashes={
+                name: "0x" + _hex_bytes(f"the code hash of {name}", code_hashes[name], 32).hex()
+                for name in CONTRACTS
+            },
+            deployment_block=_natural("deployment_block", fields["deployment_block"], 1),
+            block_seconds=_natural("block_seconds", fields["block_seconds"], 0),
+            confirmations=_natural("confirmations", fields["confirmations"], 0),
+            gas_price_wei=_natural("gas_price_wei", fields["gas_price_wei"], 0),
         )
 
     @property
@@ -163,7 +178,11 @@ class LedgerConfig:
         profile: The chain it follows.
         sequencer_key: Private key of the account that signs promises and anchors, 32 bytes, or None to only read.
         relayer_key: Private key that pays for custody records and closures, 32 bytes, or None to only read.
-        promise_seconds: Within how many seconds a leaf is promised to be anchored.
+        promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
+
+    Raises:
+        InvalidProfile: The administration is none, or a number is out of range.
+        InvalidKey: A key is no private key.
     """
 
     administration: str
@@ -173,8 +192,68 @@ class LedgerConfig:
     relayer_key: bytes | None = None
     promise_seconds: int = 60
 
+    def __post_init__(self) -> None:
+        try:
+            organisation = Party.parse(self.administration).organisation
+        except InvalidIdentifier as error:
+            raise InvalidProfile("administration", error.rule) from None
+        if organisation:
+            raise InvalidProfile("administration", f"{self.administration} is a party, not an administration")
+        if self.promise_seconds < 1:
+            raise InvalidProfile("promise_seconds", "at least 1 is expected")
+        for name, key in (("sequencer", self.sequencer_key), ("relayer", self.relayer_key)):
+            if key is not None:
+                try:
+                    signatures.account_of(key)
+                except InvalidKey as error:
+                    raise InvalidKey(name, error.rule) from None
+
     def __repr__(self) -> str:
         return f"LedgerConfig(administration={self.administration!r}, database_url={self.database_url!r}, keys hidden)"
+
+
+class _Malformed(ValueError):
+    """A field of a profile is not of its form; the text says which and what it should be."""
+
+
+def _members(value: Any, what: str, names: frozenset[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Malformed(f"{what} must be an object")
+    missing, unknown = sorted(names - value.keys()), sorted(map(str, value.keys() - names))
+    if missing:
+        raise _Malformed(f"{what} lacks {', '.join(missing)}")
+    if unknown:
+        raise _Malformed(f"{what} has {unknown[0][:80]!r}, which is not known")
+    return value
+
+
+def _hex_bytes(name: str, value: Any, size: int) -> bytes:
+    try:
+        data = bytes.fromhex(value[2:]) if isinstance(value, str) and value[:2] == "0x" else b""
+    except ValueError:
+        data = b""
+    if len(data) != size or len(value) != 2 + 2 * size:
+        raise _Malformed(f"{name} must be {size} bytes of 0x hex")
+    return data
+
+
+def _natural(name: str, value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 63:
+        raise _Malformed(f"{name} must be a whole number of at least {least}")
+    return value
+
+
+def _http_url(value: Any) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+        if usable and parts is not None:
+            _ = parts.port  # a port that is no number raises
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _Malformed("rpc_url must be an http or https address")
+    return str(value)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 
 import rlp
 from eth_account import Account
 from web3 import Web3
+from web3.exceptions import Web3Exception
 
 from ledger import devchain
 from ledger.chain import Call, Chain, Node, artifact, sign_transaction
@@ -19,9 +21,10 @@ from ledger.config import CONTRACTS, ChainProfile, Kind
 from ledger.core.identifiers import Party
 from ledger.core.records import Enrolment, keccak
 from ledger.core.signatures import sign
-from ledger.errors import ChainMismatch, InvalidProfile
+from ledger.errors import ChainMismatch, ChainUnavailable, InvalidIdentifier, InvalidProfile
 
 _GAS_GOVERNANCE = 500_000
+_GAS_CREATION = 8_000_000
 _DEVELOPMENT_GAS_PRICE = 10**9
 _CONFIRMATIONS: dict[Kind, int] = {"development": 2, "clique": 8, "qbft": 0}
 
@@ -48,11 +51,17 @@ def deploy(
         InvalidProfile: A founder is no administration, or the deployment reverted.
         ChainMismatch: What was deployed is not at the predicted addresses.
     """
-    node = Node(url)
+    with closing(Node(url)) as node:
+        return _deploy(node, founders, kind, block_seconds, gas_price_wei)
+
+
+def _deploy(
+    node: Node, founders: Mapping[str, str], kind: Kind, block_seconds: int, gas_price_wei: int | None
+) -> ChainProfile:
     key = secrets.token_bytes(32)
     deployer = str(Account.from_key(key).address)
     if kind == "development":
-        devchain.fund(url, deployer)
+        devchain.fund(node.url, deployer)
     price = (
         gas_price_wei
         if gas_price_wei is not None
@@ -60,28 +69,32 @@ def deploy(
     )
     chain_id = node.chain_id()
     genesis = node.block(0)
-    assert genesis is not None  # noqa: S101  every chain has a block 0
+    if genesis is None:
+        raise ChainUnavailable(node.shown, "it has no block 0")
     addresses = [_created_by(deployer, nonce) for nonce in range(3)]
     registry, log, consignments = addresses
-    seats = [(Party.parse(code).administration_bytes, governor) for code, governor in founders.items()]
+    seats = [(_administration(code), governor) for code, governor in founders.items()]
     arguments = [
         [genesis.hash, log, consignments, seats],
         [genesis.hash, registry, consignments],
         [genesis.hash, registry, log],
     ]
-    first_block = None
-    for nonce, (name, values) in enumerate(zip(CONTRACTS, arguments, strict=True)):
-        creation = _creation_code(name, values)
-        call = Call("", creation, 8_000_000)
-        transaction_hash, raw = sign_transaction(call, key, nonce, chain_id, price)
-        node.send(raw)
-        receipt = node.wait(transaction_hash)
+    creations = [_creation_code(name, values) for name, values in zip(CONTRACTS, arguments, strict=True)]
+    sent = []
+    for nonce, creation in enumerate(creations):
+        transaction_hash, raw = sign_transaction(
+            Call("", creation, _GAS_CREATION), key, nonce, chain_id, price
+        )
+        node.submit(raw, transaction_hash)
+        sent.append(transaction_hash)
+    receipts = [node.wait(transaction_hash) for transaction_hash in sent]
+    for name, receipt in zip(CONTRACTS, receipts, strict=True):
         if not receipt.succeeded:
             raise InvalidProfile(
-                name, "its deployment reverted: outside development at least 3 founders are needed"
+                name,
+                "its deployment reverted: each governor needs a seat of its own, and outside development at least 3 "
+                "founders are needed",
             )
-        first_block = receipt.block_number if first_block is None else first_block
-    assert first_block is not None  # noqa: S101  three contracts were deployed
     code_hashes = {}
     for name, address in zip(CONTRACTS, addresses, strict=True):
         code = node.code(address)
@@ -90,14 +103,14 @@ def deploy(
         code_hashes[name] = "0x" + keccak(code).hex()
     return ChainProfile(
         kind=kind,
-        rpc_url=url,
+        rpc_url=node.url,
         chain_id=chain_id,
         genesis_hash=genesis.hash,
         registry=registry,
         manifest_log=log,
         consignment_ledger=consignments,
         code_hashes=code_hashes,
-        deployment_block=first_block,
+        deployment_block=min(receipt.block_number for receipt in receipts),
         block_seconds=block_seconds,
         confirmations=_CONFIRMATIONS[kind],
         gas_price_wei=price,
@@ -116,7 +129,8 @@ class Governance:
 
     Raises (every method):
         ContractError: The registry or the log refuses, by name, before anything is sent.
-        ChainUnavailable: The node gave no usable answer.
+        InvalidIdentifier, InvalidRecord: An argument is not of its form.
+        ChainUnavailable: The node gave no usable answer, or does not take the transaction.
     """
 
     def __init__(self, profile: ChainProfile, key: bytes) -> None:
@@ -124,6 +138,10 @@ class Governance:
         self.chain.require_identity()
         self._key = key
         self.address = str(Account.from_key(key).address)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.chain.close()
 
     def enrol(self, account: str, party: str, roles: int, valid_until: int, consent: bytes) -> bytes:
         """Enrol an account that consented; returns the transaction's hash."""
@@ -144,8 +162,8 @@ class Governance:
             calls.append(self._checked("enrol", *arguments))
         nonce = self.chain.nonce(self.address)
         sent = [self.chain.sign(call, self._key, nonce + place) for place, call in enumerate(calls)]
-        for _, raw in sent:
-            self.chain.send(raw)
+        for transaction_hash, raw in sent:
+            self.chain.submit(raw, transaction_hash)
         for call, (transaction_hash, _) in zip(calls, sent, strict=True):
             yield self._mined("enrol", call, transaction_hash)
 
@@ -159,22 +177,22 @@ class Governance:
 
     def propose_admission(self, administration: str, governor: str) -> bytes:
         """Propose that an administration joins; returns the proposal's id."""
-        code = Party.parse(administration).administration_bytes
+        code = _administration(administration)
         return self._propose("proposeAdmission", 1, code, governor)
 
     def propose_suspension(self, administration: str) -> bytes:
         """Propose that an administration is suspended; returns the proposal's id."""
-        code = Party.parse(administration).administration_bytes
+        code = _administration(administration)
         return self._propose("proposeSuspension", 2, code)
 
     def propose_reinstatement(self, administration: str) -> bytes:
         """Propose that a suspended administration is active again; returns the proposal's id."""
-        code = Party.parse(administration).administration_bytes
+        code = _administration(administration)
         return self._propose("proposeReinstatement", 3, code)
 
     def propose_replacement(self, administration: str, governor: str) -> bytes:
         """Propose that an administration's governor, who is lost, is replaced; returns the proposal's id."""
-        code = Party.parse(administration).administration_bytes
+        code = _administration(administration)
         return self._propose("proposeReplacement", 4, code, governor)
 
     def approve(self, proposal: bytes) -> bytes:
@@ -187,11 +205,11 @@ class Governance:
 
     def accept_seat(self, administration: str) -> bytes:
         """Take the seat that was offered to this account."""
-        return self._send("acceptSeat", Party.parse(administration).administration_bytes)
+        return self._send("acceptSeat", _administration(administration))
 
     def restart_log(self, administration: str, reason: int) -> bytes:
         """Freeze the log's epoch and open the next, after a stolen key or an old backup."""
-        code = Party.parse(administration).administration_bytes
+        code = _administration(administration)
         return self._send("restart", code, reason, contract="ManifestLog")
 
     def _propose(self, function: str, kind: int, administration: bytes, *governor: str) -> bytes:
@@ -204,7 +222,7 @@ class Governance:
     def _send(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> bytes:
         call = self._checked(function, *arguments, contract=contract)
         transaction_hash, raw = self.chain.sign(call, self._key, self.chain.nonce(self.address))
-        self.chain.send(raw)
+        self.chain.submit(raw, transaction_hash)
         return self._mined(function, call, transaction_hash)
 
     def _checked(self, function: str, *arguments: object, contract: str = "AdministrationRegistry") -> Call:
@@ -222,10 +240,21 @@ class Governance:
         return transaction_hash
 
 
+def _administration(code: str) -> bytes:
+    """An administration's 8 bytes; a party with an organisation is refused, not cut."""
+    party = Party.parse(code)
+    if not party.is_customs:
+        raise InvalidIdentifier("administration", code, "2 to 8 of A-Z and 0-9 are expected")
+    return party.administration_bytes
+
+
 def _creation_code(contract: str, arguments: Sequence[object]) -> bytes:
     built = artifact(contract)
     factory = Web3().eth.contract(abi=built["abi"], bytecode=built["bytecode"])
-    return bytes.fromhex(str(factory.constructor(*arguments).data_in_transaction)[2:])
+    try:
+        return bytes.fromhex(str(factory.constructor(*arguments).data_in_transaction)[2:])
+    except (Web3Exception, TypeError, ValueError):
+        raise InvalidProfile(contract, "a founder's governor is no checksummed address") from None
 
 
 def _created_by(sender: str, nonce: int) -> str:

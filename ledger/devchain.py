@@ -6,7 +6,9 @@ second, so a `kill -9` may lose the last blocks, as a reorganisation would; the 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import shutil
@@ -77,17 +79,24 @@ def start(
         folder: Kept between runs: `state.json`, `anvil.log`, `process.json`.
         port: A port of 127.0.0.1; without one, the last one of this folder if it is free, else any free one.
         block_seconds: Seconds between blocks; 0 makes a block for each transaction.
-        lifetime: `detached` outlives the caller, `parent` ends with it.
+        lifetime: `detached` outlives the caller, `parent` ends with the *thread* that started it (the kernel's rule).
 
     Raises:
         ChainUnavailable: It did not answer within 20 seconds.
-        InvalidProfile: There is no anvil.
+        InvalidProfile: There is no anvil, or the folder cannot be written to.
     """
     folder = Path(folder)
-    running = status(folder)
-    if running is not None:
-        return running
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "starting.lock").open("a")
+    except OSError as error:
+        raise InvalidProfile(str(folder), error.strerror or "it cannot be written to") from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two chains on one state would each overwrite the other's
+        return status(folder) or _start(folder, port, block_seconds, lifetime)
+
+
+def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetime) -> DevChain:
     port = port or _last_free_port(folder) or free_port()
     command = [
         str(_anvil()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
@@ -109,16 +118,17 @@ def start(
             preexec_fn=ends_with_us,
         )
     chain = DevChain(folder, process.pid, port)
-    deadline = time.monotonic() + START_SECONDS
-    while not _answers(chain.url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            raise ChainUnavailable(
-                chain.url, f"the development chain did not start; see {folder / 'anvil.log'}"
-            )
-        time.sleep(0.05)
+    # Noted before it answers: if we die now, the next start finds it instead of starting a second one.
     text = json.dumps({"pid": process.pid, "port": port, "block_seconds": block_seconds})
     write_atomically(folder / "process.json", text)
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and not _answers(chain.url):
+        if time.monotonic() > deadline:
+            process.kill()
+        time.sleep(0.05)
+    if process.poll() is not None:
+        raise ChainUnavailable(chain.url, f"the development chain did not start; see {folder / 'anvil.log'}")
+    process.returncode = 0  # it is left to run: without this, Python warns that nobody waits for it
     return chain
 
 
@@ -140,14 +150,21 @@ def stop(folder: Path | str) -> bool:
     chain = status(folder)
     if chain is None:
         return False
-    os.kill(chain.pid, signal.SIGTERM)
+    _signal(chain.pid, signal.SIGTERM)
     deadline = time.monotonic() + START_SECONDS
     while _is_anvil(chain.pid, chain.folder):
         if time.monotonic() > deadline:
-            os.kill(chain.pid, signal.SIGKILL)
+            _signal(chain.pid, signal.SIGKILL)
             break
         time.sleep(0.05)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(chain.pid, os.WNOHANG)  # if it was started by this very process
     return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+        os.kill(pid, number)
 
 
 def fund(url: str, address: str, wei: int = 10**24) -> None:
@@ -156,16 +173,21 @@ def fund(url: str, address: str, wei: int = 10**24) -> None:
     Raises:
         ChainUnavailable: The node refused: it is no development chain.
     """
-    try:
-        answer = httpx.post(
-            url,
-            json={"jsonrpc": "2.0", "id": 1, "method": "anvil_setBalance", "params": [address, hex(wei)]},
-            timeout=10,
-        ).json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise ChainUnavailable(url, str(error) or type(error).__name__) from None
+    answer = _ask(url, "anvil_setBalance", [address, hex(wei)], 10.0)
     if "error" in answer:
         raise ChainUnavailable(url, "it is no development chain, accounts there are not funded by us")
+
+
+def _ask(url: str, method: str, params: list[str], seconds: float) -> dict[str, object]:
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    try:
+        # not through a proxy of the environment: the chain is on this machine
+        answer = httpx.post(url, json=request, timeout=seconds, trust_env=False).json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ChainUnavailable(url, str(error) or type(error).__name__) from None
+    if not isinstance(answer, dict):
+        raise ChainUnavailable(url, f"its answer to {method} is no JSON-RPC answer")
+    return answer
 
 
 def _anvil() -> Path:
@@ -210,9 +232,6 @@ def _last_free_port(folder: Path) -> int | None:
 
 def _answers(url: str) -> bool:
     try:
-        answer = httpx.post(
-            url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}, timeout=2
-        )
-        return bool(answer.json()["result"])
-    except (httpx.HTTPError, ValueError, KeyError):
+        return bool(_ask(url, "eth_chainId", [], 2.0).get("result"))
+    except ChainUnavailable:
         return False

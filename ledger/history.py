@@ -27,12 +27,14 @@ class History:
         ahead: The same with what waits here taken in.
         rows: The chain's rows, by digest.
         documents: Details documents that are kept here, by record digest.
+        consignments: All that were replayed: those asked for and whatever is connected with them, opened or not.
     """
 
     custody: Custody = field(default_factory=Custody)
     ahead: Custody = field(default_factory=Custody)
     rows: dict[bytes, Any] = field(default_factory=dict)
     documents: dict[bytes, dict[str, object]] = field(default_factory=dict)
+    consignments: set[bytes] = field(default_factory=set)
 
 
 def standing(membership: Membership, signer: bytes) -> Standing | None:
@@ -63,15 +65,15 @@ def read(session: Session, membership: Membership, consignments: list[bytes], ti
         ChainViolation: The chain's records do not obey the rules: the index or the node is not to be believed.
     """
     history = History()
-    on_chain, waiting = _connected(session, consignments)
-    for row in on_chain:
+    on_chain, waiting, history.consignments = _connected(session, consignments)
+    decoded = [(row, decode_custody(row.body)) for row in on_chain]
+    documents = session.documents(record.details for _, record in decoded)
+    for row, record in decoded:
         history.rows[row.digest] = row
-        record = decode_custody(row.body)
         for custody in (history.custody, history.ahead):
             _apply(custody, record, row, membership)
-        content = session.content(record.details)
-        if content is not None:
-            history.documents[row.digest] = orjson.loads(content.document)
+        if record.details in documents:
+            history.documents[row.digest] = orjson.loads(documents[record.details])
     for row in waiting:
         record = decode_custody(row.body)
         history.ahead.append(record, row.digest, row.signer, standing(membership, row.signer), time)
@@ -91,13 +93,23 @@ def _apply(custody: Custody, record: CustodyRecord, row: Any, membership: Member
         ) from None
 
 
-def _connected(session: Session, consignments: list[bytes]) -> tuple[list[Any], list[Any]]:
-    known = set(consignments)
-    while True:
-        on_chain = session.chain_custody_of(sorted(known))
-        waiting = session.unfinished_custody(sorted(known))
-        found = {row.consignment for row in on_chain} | {row.other for row in on_chain if row.other}
-        found |= {row.consignment for row in waiting} | {row.second for row in waiting if row.second}
-        if found <= known:
-            return list(on_chain), list(waiting)
-        known |= found
+def _connected(session: Session, consignments: list[bytes]) -> tuple[list[Any], list[Any], set[bytes]]:
+    """The rows of all that is connected, each read once: from the consignments asked for outwards."""
+    known: set[bytes] = set()
+    new = set(consignments)
+    on_chain: dict[int, Any] = {}
+    waiting: dict[int, Any] = {}
+    while new:
+        known |= new
+        rows = session.chain_custody_of(sorted(new))
+        on_chain.update((row.sequence, row) for row in rows)
+        found = {row.consignment for row in rows} | {row.other for row in rows if row.other}
+        ahead = session.unfinished_custody(sorted(new))
+        waiting.update((row.position, row) for row in ahead)
+        found |= {row.consignment for row in ahead} | {row.second for row in ahead if row.second}
+        new = found - known
+    return (
+        [row for _, row in sorted(on_chain.items())],
+        [row for _, row in sorted(waiting.items())],
+        known,
+    )

@@ -13,11 +13,27 @@ from typing import Any
 from ledger.chain import Block, Chain, Event
 from ledger.config import CONTRACTS
 from ledger.core.records import Domain
-from ledger.errors import ChainViolation
+from ledger.errors import ChainUnavailable, ChainViolation
 from ledger.store import Session, Store, encode_custody
 
 _logger = logging.getLogger(__name__)
 BATCH_BLOCKS = 200  # blocks taken in one transaction when far behind
+_TRIES = 3  # how often blocks that lack an event are asked for before it is looked for further back
+
+
+class _Gap(Exception):
+    """A contract's events do not continue its sequence."""
+
+    def __init__(self, block: Block, contract: str, expected: int, found: int | None) -> None:
+        self.contract = contract
+        self.expected = expected
+        came = (
+            f"event {found} came" if found is not None else "the contract has counted more, but no event came"
+        )
+        super().__init__(
+            f"Block {block.number}: of {contract} {came} where event {expected} was due. The node leaves logs out of "
+            "its answers; nothing of this block was taken. It is asked again; if this goes on, use another node."
+        )
 
 
 class Indexer:
@@ -27,6 +43,8 @@ class Indexer:
         self._chain = chain
         self._store = store
         self._consignments: Domain = chain.profile.consignments_domain
+        self._gaps = 0  # in a row
+        self._looked_back: set[tuple[str, int]] = set()
 
     def advance(self) -> int:
         """Take what the chain has beyond the cursor, at most one batch; rewind first if the chain turned.
@@ -41,8 +59,11 @@ class Indexer:
         head = self._chain.head()
         with self._store.read() as session:
             cursor = session.cursor()
+            kept = session.block(head.number)
         if cursor is None:
             return self._begin()
+        if head.number < cursor.number and kept is not None and kept.hash == head.hash:
+            return 0  # the node is behind and on the same chain: nothing to take back
         there = head if head.number == cursor.number else self._chain.block(cursor.number)
         if there is None or there.hash != cursor.hash:
             return self._rewind(cursor.number)
@@ -56,17 +77,65 @@ class Indexer:
                 break  # the chain turned between two answers; the next call sees it from the cursor
             taken.append((block, self._chain.events(block)))
             parent = block.hash
-        with self._store.write() as session:
-            now = session.cursor()
-            if now is None or now.hash != cursor.hash:
-                return 0  # another worker was faster
-            sequences = {name: _last_sequence(session, name) for name in CONTRACTS}
-            for block, events in taken:
-                for event in events:
-                    self._require_next(event, sequences)
-                    self._put(session, event)
-                session.add_block(block.number, block.hash, block.timestamp)
+        if not taken:
+            return 0
+        counted = self._counted(taken[-1][0], head)
+        try:
+            with self._store.write() as session:
+                now = session.cursor()
+                if now is None or now.hash != cursor.hash:
+                    return 0  # another worker was faster
+                self._take(session, taken, counted)
+        except _Gap as gap:
+            self._note(gap)
+            raise ChainViolation(str(gap)) from None
+        self._gaps = 0
         return len(taken)
+
+    def _take(
+        self, session: Session, taken: list[tuple[Block, list[Event]]], counted: dict[str, int] | None
+    ) -> None:
+        sequences = {name: _last_sequence(session, name) for name in CONTRACTS}
+        for block, events in taken:
+            for event in events:
+                expected = sequences[event.contract] + 1
+                if event.sequence != expected:
+                    raise _Gap(block, event.contract, expected, event.sequence)
+                sequences[event.contract] = event.sequence
+                self._put(session, event)
+            session.add_block(block.number, block.hash, block.timestamp)
+        for name, last in (counted or {}).items():
+            if sequences[name] != last:
+                raise _Gap(taken[-1][0], name, sequences[name] + 1, None)
+
+    def _counted(self, last: Block, head: Block) -> dict[str, int] | None:
+        """How many events the contracts say there are; a node need not keep this for old blocks."""
+        try:
+            return self._chain.last_sequences(last)
+        except ChainUnavailable:
+            if last.hash == head.hash:
+                raise
+            return None
+
+    def _note(self, gap: _Gap) -> None:
+        """Mostly the event is missing from the blocks just asked for, and comes when they are asked for again.
+
+        It may also stand in a block taken before, whose state the node no longer has to count by: what stays missing is
+        looked for there, once.
+        """
+        self._gaps += 1
+        if self._gaps % _TRIES != 0 or (gap.contract, gap.expected) in self._looked_back:
+            return
+        self._looked_back.add((gap.contract, gap.expected))
+        with self._store.read() as session:
+            cursor, place, oldest = session.cursor(), session.last_place(gap.contract), session.oldest_block()
+        common = oldest if place is None else max(oldest, place - 1)
+        if cursor is not None and common < cursor.number:
+            _logger.warning(
+                "looking for an event that is missing in blocks %d to %d", common + 1, cursor.number
+            )
+            with self._store.write() as session:
+                session.rewind(common)
 
     def _begin(self) -> int:
         start = self._chain.profile.deployment_block - 1
@@ -76,7 +145,8 @@ class Indexer:
                 f"The chain has no block {start}, where the profile says that the contracts begin."
             )
         with self._store.write() as session:
-            session.add_block(block.number, block.hash, block.timestamp)
+            if session.cursor() is None:
+                session.add_block(block.number, block.hash, block.timestamp)
         return 1
 
     def _rewind(self, number: int) -> int:
@@ -98,15 +168,6 @@ class Indexer:
         with self._store.write() as session:
             session.rewind(common)
         return number - common
-
-    def _require_next(self, event: Event, sequences: dict[str, int]) -> None:
-        expected = sequences[event.contract] + 1
-        if event.sequence != expected:
-            raise ChainViolation(
-                f"Block {event.block.number}: {event.contract}'s event {event.sequence} came where {expected} was due. "
-                "The node leaves logs out of its answers; nothing of this block was taken. Use another node."
-            )
-        sequences[event.contract] = event.sequence
 
     def _put(self, session: Session, event: Event) -> None:
         values = event.values

@@ -24,11 +24,13 @@ from ledger.config import LedgerConfig
 from ledger.core import documents, merkle, records, signatures
 from ledger.core.disclosures import Disclosure, disclosure_root
 from ledger.core.identifiers import Party, TradeReference
-from ledger.core.records import CustodyKind, ManifestKind, ManifestRecord, Promise, Role
+from ledger.core.records import CustodyKind, CustodyRecord, ManifestKind, ManifestRecord, Promise, Role
 from ledger.errors import (
     ChainError,
     Conflict,
     DigestMismatch,
+    InvalidDisclosure,
+    InvalidDocument,
     InvalidRecord,
     LedgerError,
     NotFound,
@@ -36,7 +38,7 @@ from ledger.errors import (
     SignerMismatch,
     StoreError,
 )
-from ledger.indexing import Indexer
+from ledger.indexing import BATCH_BLOCKS, Indexer
 from ledger.membership import EnrolledAccount, Membership
 from ledger.messages import (
     AcceptedRecord,
@@ -60,9 +62,10 @@ from ledger.messages import (
     RecordView,
     from_hex,
     party_bytes,
+    time_of,
     to_hex,
 )
-from ledger.store import Session, Store, encode_custody
+from ledger.store import Session, Store, decode_custody, encode_custody
 
 _logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2  # how long the worker rests when there was nothing to do
@@ -70,6 +73,17 @@ SEQUENCE_SECONDS = 1.0  # leaves are taken into the tree this often
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
+_RECORD_LIFE_SECONDS = 30 * 86_400  # from `issued_at` on, ManifestLog takes a closure this long
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A document that leads to the root it was given for, and its secret."""
+
+    root: bytes
+    document: bytes
+    secret: bytes
+    parsed: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +95,56 @@ class _Prepared:
     digest: bytes
     signer: bytes
     leaf: bytes
-    document: bytes | None
-    secret: bytes | None
-    parsed: dict[str, Any] | None
+    content: _Content | None
     reference: str | None
     key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedRecord:
+    """A custody submission whose form, signature and document are checked."""
+
+    record: CustodyRecord
+    signature: bytes
+    digest: bytes
+    signer: bytes
+    content: _Content | None
+
+
+class _Judge:
+    """Judges the custody records of one batch in order, each with those before it taken in.
+
+    A history is replayed once a batch, not once a record: a batch holds the writers' lock.
+    """
+
+    def __init__(self, session: Session, membership: Membership, now: int) -> None:
+        self.membership = membership
+        self.now = now
+        self._session = session
+        self._read: list[history.History] = []
+
+    def take(self, record: CustodyRecord, digest: bytes, signer: bytes, second: bytes | None) -> None:
+        """Take a record in.
+
+        Raises:
+            RecordRefused: The rules refuse it; nothing changes.
+        """
+        ids = {record.consignment} | ({second} if second else set())
+        ahead = self._history(ids).ahead
+        standing = history.standing(self.membership, signer)
+        refusal = ahead.append(record, digest, signer, standing, self.now)
+        if refusal:
+            raise ahead.error(refusal, record, signer, self.now)
+
+    def _history(self, ids: set[bytes]) -> history.History:
+        for read in self._read:
+            if ids <= read.consignments:
+                return read
+        # What was taken in before is in the session by now, so that a new replay has it.
+        read = history.read(self._session, self.membership, sorted(ids), self.now)
+        self._read = [other for other in self._read if not other.consignments & read.consignments]
+        self._read.append(read)
+        return read
 
 
 class Ledger:
@@ -112,7 +171,13 @@ class Ledger:
         self._worker_seen = 0.0
         self._sequenced_at = 0.0
         self._working: Any = None
-        self._require_identity()
+        self._sender: Sender | None = None
+        self._indexer = Indexer(self._chain, self._store)
+        try:
+            self._require_identity()
+        except LedgerError:
+            self.close()
+            raise
 
     @classmethod
     def open(cls, config: LedgerConfig, *, create: bool = False) -> Ledger:
@@ -183,6 +248,11 @@ class Ledger:
         with self._store.write() as session:
             membership = self._members(session)
             log = session.log()
+            if self._extent(session).is_foreign:
+                raise StoreError(
+                    f"Epoch {log.epoch} of the log has heads on chain that are not of this database: the sequencer's key "
+                    "is used elsewhere, or the database is older than the chain. The governor must restart the log."
+                )
             next_index: int = log.next_index
             for one in prepared:
                 if isinstance(one, LedgerError):
@@ -209,16 +279,11 @@ class Ledger:
             raise InvalidRecord(
                 "issued_at", "is more than 300 seconds ahead of this service's clock: set yours"
             )
-        if (submission.document is None) != (submission.secret is None):
+        if record.kind != ManifestKind.LODGE and record.issued_at + _RECORD_LIFE_SECONDS <= _now():
             raise InvalidRecord(
-                "document", "and secret come together: the root cannot be checked with one of them"
+                "issued_at", "is 30 days old: no contract takes the amendment or withdrawal, sign it anew"
             )
-        document = secret = parsed = None
-        if submission.document is not None and submission.secret is not None:
-            document = orjson.dumps(submission.document)
-            secret = from_hex(submission.secret)
-            _require_root(document, secret, record.manifest_root, "The manifest root")
-            parsed = submission.document
+        content = _checked_content(submission, record.manifest_root, "The manifest root")
         if (submission.reference is None) != (submission.consignment_key is None):
             raise InvalidRecord("reference", "and consignment_key come together")
         reference = None if submission.reference is None else str(TradeReference.parse(submission.reference))
@@ -229,9 +294,7 @@ class Ledger:
             digest,
             signer,
             record.leaf_data(signature),
-            document,
-            secret,
-            parsed,
+            content,
             reference,
             key,
         )
@@ -241,12 +304,13 @@ class Ledger:
     ) -> tuple[ManifestAccepted, bool]:
         record = one.record
         manifest_id = record.manifest_id
-        there = session.manifest(one.digest) or (session.manifest(manifest_id) if manifest_id else None)
+        there = self._already(session, one)
         if there is not None:
-            return views.manifest_accepted(there, self._state_of(session, there), self._code), False
+            state = _state_of(there, self._extent(session))
+            return views.manifest_accepted(there, state, self._code), False
         account = self._permitted(membership, one.signer, record.party, Role.TRADER, Role.OFFICER)
-        self._require_consignment(session, one)
         self._require_closable(session, account, record)
+        is_new_here = self._require_consignment(session, one)
         row = {
             "digest": one.digest,
             "manifest_id": manifest_id,
@@ -257,7 +321,7 @@ class Ledger:
             "party": record.party,
             "consignment": record.consignment,
             "supersedes": record.supersedes if any(record.supersedes) else None,
-            "seen": one.document is not None,
+            "seen": one.content is not None,
             "accepted_at": _now(),
             "promise_epoch": epoch,
             "promise_index": index,
@@ -267,12 +331,36 @@ class Ledger:
             "problem": None,
         }
         row |= self._promised(row)
+        # Everything is judged: from here on all of it is written, since a refused record of a batch must leave nothing.
         session.add_manifests([row])
-        if one.document is not None and one.secret is not None and one.parsed is not None:
-            session.add_content(record.manifest_root, one.document, one.secret)
-            session.add_search_terms(record.consignment, views.search_terms(one.parsed))
+        if is_new_here and one.reference is not None and one.key is not None:
+            session.add_consignment(record.consignment, one.reference, one.key, record.party)
+        if one.content is not None:
+            self._keep(session, record.consignment, one.content)
         added = session.manifest(one.digest)
         return views.manifest_accepted(added, "accepted", self._code), True
+
+    @staticmethod
+    def _already(session: Session, one: _Prepared) -> Any | None:
+        """The row of this record, or of the same manifest under another signature."""
+        there = session.manifest(one.digest)
+        manifest_id = one.record.manifest_id
+        if there is not None or manifest_id is None or manifest_id == one.record.supersedes:
+            return there
+        there = session.manifest(manifest_id)
+        if there is None or one.record.kind == ManifestKind.LODGE:
+            return there
+        if (there.supersedes or bytes(32)) != one.record.supersedes:
+            raise Conflict(
+                f"The amended manifest {to_hex(manifest_id)} is in this log already, and not as an amendment of this one: "
+                "withdraw the former, and the other one stands."
+            )
+        return there
+
+    @staticmethod
+    def _keep(session: Session, consignment: bytes, content: _Content) -> None:
+        session.add_content(content.root, content.document, content.secret)
+        session.add_search_terms(consignment, views.search_terms(content.parsed))
 
     def _promised(self, row: dict[str, Any]) -> dict[str, bytes]:
         key = self.config.sequencer_key
@@ -322,19 +410,20 @@ class Ledger:
             raise NotPermitted(address, f"it has none of the roles {', '.join(role.name for role in roles)}")
         return account
 
-    def _require_consignment(self, session: Session, one: _Prepared) -> None:
+    def _require_consignment(self, session: Session, one: _Prepared) -> bool:
+        """Refuse a reference and key that don't open the consignment; whether it is new here is returned."""
         if one.reference is None or one.key is None:
-            return
+            return False
         known = session.known_consignment(one.record.consignment)
         if known is not None:
             if (known.reference, known.key) != (one.reference, one.key):
                 raise Conflict("This consignment is known here under another trade reference or key.")
-            return
+            return False
         expected = records.consignment_id(one.record.party, records.blind(one.key, one.reference))
         if expected != one.record.consignment:
             raise DigestMismatch("The consignment id", one.record.consignment, expected)
         self._require_one_consignment(session, one.reference, one.record.consignment)
-        session.add_consignment(one.record.consignment, one.reference, one.key, one.record.party)
+        return True
 
     def _require_one_consignment(self, session: Session, reference: str, consignment: bytes) -> None:
         """One reference under two keys makes two consignments: refuse a second one while the first is open."""
@@ -354,6 +443,10 @@ class Ledger:
         former = session.manifest(record.supersedes)
         if former is None or former.manifest_id != record.supersedes:
             raise NotFound("manifest", to_hex(record.supersedes))
+        if former.closing == "refused":
+            raise Conflict(
+                f"Manifest {to_hex(record.supersedes)} never came into force: the chain refused its amendment."
+            )
         if former.consignment != record.consignment:
             raise InvalidRecord("consignment", "must be that of the manifest it amends or withdraws")
         if record.party != former.party and not (record.party == self.administration.to_bytes()):
@@ -376,61 +469,65 @@ class Ledger:
         What this ledger knows would be refused on chain is refused here, with the same reason. That the chain takes
         what is accepted here is **not** promised: others may act first. `consignment_records` tells.
         """
+        checked = [self._check_submission(submission) for submission in submissions]
         answers: list[tuple[AcceptedRecord, bool] | LedgerError] = []
         with self._store.write() as session:
-            membership = self._members(session)
-            for submission in submissions:
+            judge = _Judge(session, self._members(session), _now())
+            for submission in checked:
+                if isinstance(submission, LedgerError):
+                    answers.append(submission)
+                    continue
                 try:
-                    answers.append(self._record_one(session, membership, submission))
+                    answers.append(self._record_one(session, judge, submission))
                 except LedgerError as error:
                     answers.append(error)
         return answers
 
+    def _check_submission(self, submission: CustodySubmission) -> _CheckedRecord | LedgerError:
+        """What needs no database: form, signature, document."""
+        try:
+            record = submission.record.to_record()
+            signature = from_hex(submission.signature)
+            digest = record.digest(self.profile.consignments_domain)
+            signer = signatures.recover_address(digest, signature)
+            content = _checked_content(submission, record.details, "The details root")
+        except LedgerError as error:
+            return error
+        return _CheckedRecord(record, signature, digest, signer, content)
+
     def _record_one(
-        self, session: Session, membership: Membership, submission: CustodySubmission
+        self, session: Session, judge: _Judge, one: _CheckedRecord
     ) -> tuple[AcceptedRecord, bool]:
-        record = submission.record.to_record()
-        signature = from_hex(submission.signature)
-        digest = record.digest(self.profile.consignments_domain)
-        signer = signatures.recover_address(digest, signature)
+        record, digest = one.record, one.digest
         there = session.custody(digest)
         if there is not None:
-            return AcceptedRecord(digest=to_hex(digest), state=self._record_state(session, there)), False
+            state = self._record_state(session, there)
+            problem = views.problem(there) if state == "refused" else None
+            return AcceptedRecord(digest=to_hex(digest), state=state, problem=problem), False
         if session.chain_custody_by_digest(digest) is not None:
             return AcceptedRecord(digest=to_hex(digest), state="recorded"), False
-        self._permitted(membership, signer, record.party, Role.TRADER, Role.OFFICER)
-        if (submission.document is None) != (submission.secret is None):
-            raise InvalidRecord(
-                "document", "and secret come together: the root cannot be checked with one of them"
-            )
-        document = secret = None
-        if submission.document is not None and submission.secret is not None:
-            document = orjson.dumps(submission.document)
-            secret = from_hex(submission.secret)
-            _require_root(document, secret, record.details, "The details root")
+        self._permitted(judge.membership, one.signer, record.party, Role.TRADER, Role.OFFICER)
         second = record.subject if record.kind in _SECOND_KINDS and any(record.subject) else None
-        now = _now()
-        read = history.read(session, membership, [record.consignment, *([second] if second else [])], now)
-        refusal = read.ahead.judge(record, digest, signer, history.standing(membership, signer), now)
-        if refusal:
-            raise read.ahead.error(refusal, record, signer, now)
+        known = session.known_consignment(record.consignment) if record.kind == CustodyKind.OPEN else None
+        if known is not None:
+            self._require_one_consignment(session, known.reference, record.consignment)
+        judge.take(record, digest, one.signer, second)
         session.add_custody(
             {
                 "digest": digest,
                 "consignment": record.consignment,
                 "second": second,
                 "body": encode_custody(record),
-                "signature": signature,
-                "signer": signer,
-                "accepted_at": now,
+                "signature": one.signature,
+                "signer": one.signer,
+                "accepted_at": judge.now,
                 "state": "waiting",
                 "transaction_hash": None,
                 "problem": None,
             }
         )
-        if document is not None and secret is not None and submission.document is not None:
-            session.add_content(record.details, document, secret)
-            session.add_search_terms(record.consignment, views.search_terms(submission.document))
+        if one.content is not None:
+            self._keep(session, record.consignment, one.content)
         return AcceptedRecord(digest=to_hex(digest), state="accepted"), True
 
     # -------------------------------------------------------------------------------------- accompanying files
@@ -450,6 +547,7 @@ class Ledger:
         if found != consignment:
             raise DigestMismatch("The consignment id", consignment, found)
         record = file.manifest.inclusion.record.to_record()
+        record.require_form()
         if record.consignment != consignment:
             raise DigestMismatch("The manifest's consignment", consignment, record.consignment)
         disclosure = Disclosure.from_json(file.manifest.disclosure)
@@ -458,39 +556,49 @@ class Ledger:
             raise DigestMismatch("The disclosed fields' root", record.manifest_root, root)
         if record.manifest_id is None or to_hex(record.manifest_id) != file.manifest.id:
             raise DigestMismatch("The manifest id", from_hex(file.manifest.id), record.manifest_id or b"")
+        manifest_id = record.manifest_id
         with self._store.write() as session:
-            membership = self._members(session)
-            self._require_included(session, membership, file.manifest.inclusion)
+            self._require_included(session, self._members(session), file.manifest.inclusion, manifest_id)
             self._require_one_consignment(session, reference, consignment)
             session.add_consignment(consignment, reference, key, opener)
-            session.put_accompanying(
-                record.manifest_id, consignment, orjson.dumps(file.model_dump(mode="json"))
-            )
+            session.put_accompanying(manifest_id, consignment, orjson.dumps(file.model_dump(mode="json")))
             session.add_search_terms(consignment, views.disclosed_terms(disclosure))
-        return self.consignment(consignment)
+            return self._consignment_view(session, consignment)  # unknown to the chain: nothing is kept
 
-    def _require_included(self, session: Session, membership: Membership, proof: InclusionProofView) -> None:
+    def _require_included(
+        self, session: Session, membership: Membership, proof: InclusionProofView, manifest_id: bytes
+    ) -> None:
         record = proof.record.to_record()
         signature = from_hex(proof.signature)
         signer = signatures.recover_address(record.digest(self.profile.log_domain), signature)
         account = membership.account(signer)
-        if account is None or account.party != record.party:
+        if account is None or account.party != record.party or not account.has(Role.TRADER, Role.OFFICER):
             raise SignerMismatch(views.party_text(record.party), signatures.checksummed(signer))
         administration = Party.parse(proof.administration).administration_bytes
         if record.party[:8] != administration:
             raise DigestMismatch("The log's administration", administration, record.party[:8])
+        leaf_hash = records.leaf_hash(record.leaf_data(signature))
+        if from_hex(proof.leaf_hash) != leaf_hash:
+            raise DigestMismatch("The leaf hash", from_hex(proof.leaf_hash), leaf_hash)
+        if proof.id is None or from_hex(proof.id) != manifest_id:
+            raise DigestMismatch("The proof's manifest id", from_hex(proof.id or "0x"), manifest_id)
         merkle.verify_inclusion(
-            records.leaf_hash(record.leaf_data(signature)),
-            proof.index,
-            proof.size,
-            [from_hex(node) for node in proof.path],
-            from_hex(proof.root),
+            leaf_hash, proof.index, proof.size, [from_hex(node) for node in proof.path], from_hex(proof.root)
         )
         head = session.head_of_size(administration, proof.epoch, proof.size)
         if head is None:
             raise NotFound("tree head", f"of {proof.administration}, epoch {proof.epoch}, size {proof.size}")
         if head.root != from_hex(proof.root):
             raise DigestMismatch("The anchored root", head.root, from_hex(proof.root))
+        # The rest of the proof is of no use to the check, and shown to people all the same.
+        if (proof.block, from_hex(proof.transaction)) != (head.block_number, head.transaction_hash):
+            raise DigestMismatch(
+                "The transaction that anchored the head", head.transaction_hash, from_hex(proof.transaction)
+            )
+        if proof.anchored_at != time_of(head.anchored_at):
+            raise Conflict(
+                f"The head was anchored at {views.time_text(head.anchored_at)}; the file says {proof.anchored_at}."
+            )
 
     def accompanying_file(self, consignment: bytes, show: Sequence[str] = ()) -> AccompanyingFile:
         """Make what travels with the cargo: key, reference, chosen fields of the current manifest and its proof.
@@ -509,18 +617,18 @@ class Ledger:
             known = session.known_consignment(consignment)
             if known is None:
                 raise NotFound("consignment with its key", to_hex(consignment))
-            for row in reversed(session.manifests_of(consignment)):
+            extent = self._extent(session)
+            for row in self._in_force(session, consignment):
                 content = session.content(records.decode_leaf(row.leaf)[0].manifest_root)
-                head = session.first_head_over(self._code, row.epoch, row.log_index)
-                if (
-                    row.manifest_id is None
-                    or content is None
-                    or head is None
-                    or session.closure(row.manifest_id)
-                ):
+                head = self._head_over(session, row, extent)
+                if content is None or head is None:
                     continue
                 document = documents.parse(content.document)
                 pointers = list(show) or [p for p in _ACCOMPANYING_FIELDS if p[1:] in document.value]
+                if not pointers:
+                    raise InvalidDisclosure(
+                        f"the document has none of {', '.join(_ACCOMPANYING_FIELDS)}: say which fields to show"
+                    )
                 return AccompanyingFile(
                     schema_="cargo-accompanying/1",
                     reference=known.reference,
@@ -538,6 +646,24 @@ class Ledger:
                     return AccompanyingFile.model_validate_json(loaded.file)
         raise NotFound("current, anchored manifest with its document for consignment", to_hex(consignment))
 
+    @staticmethod
+    def _in_force(session: Session, consignment: bytes) -> list[Any]:
+        """This log's manifests of a consignment that stand on chain, the one that its OPEN leads to first."""
+        opening = session.opening_of(consignment)
+        current = None
+        if opening is not None:
+            record = decode_custody(opening.body)
+            current = views.current_manifest(session, record.party, consignment, record.details)
+        standing = []
+        for row in reversed(session.manifests_of(consignment)):
+            if row.manifest_id is None or session.closure(row.manifest_id) is not None:
+                continue
+            # an amendment is in force once the chain has closed the former for it, and only then
+            closure = session.closure(row.supersedes) if row.supersedes else None
+            if not row.supersedes or (closure is not None and closure.successor == row.manifest_id):
+                standing.append(row)
+        return sorted(standing, key=lambda row: row.manifest_id != current)
+
     # -------------------------------------------------------------------------------------------------- manifests
 
     def manifest(self, key: bytes) -> ManifestView:
@@ -547,7 +673,8 @@ class Ledger:
             NotFound: There is none here.
         """
         with self._store.read() as session:
-            return self._manifest_view(session, self._manifest_row(session, key))
+            row = self._manifest_row(session, key)
+            return self._manifest_view(session, row, self._extent(session))
 
     def manifest_proof(self, key: bytes) -> InclusionProofView:
         """The inclusion proof to the first anchored head that covers the record.
@@ -557,7 +684,7 @@ class Ledger:
         """
         with self._store.read() as session:
             row = self._manifest_row(session, key)
-            head = session.first_head_over(self._code, row.epoch, row.log_index)
+            head = self._head_over(session, row, self._extent(session))
             if head is None:
                 raise NotFound("anchored tree head that covers manifest", to_hex(key))
             return self._proof(session, row, head)
@@ -580,20 +707,16 @@ class Ledger:
             if container is not None:
                 with_container = set(session.consignments_with_term("container", container.upper()))
                 consignments = with_container if consignments is None else consignments & with_container
-            found: list[ManifestView] = []
-            while len(found) < limit:
-                rows = session.manifests_where(
-                    party=None if party is None else party_bytes(party),
-                    consignments=None if consignments is None else sorted(consignments),
-                    after=after,
-                    limit=limit,
-                )
-                seen = (self._manifest_view(session, row) for row in rows)
-                found += [view for view in seen if state is None or view.state == state]
-                if len(rows) < limit:
-                    break
-                after = rows[-1].digest
-            return found[:limit]
+            extent = self._extent(session)
+            rows = session.manifests_where(
+                party=None if party is None else party_bytes(party),
+                consignments=None if consignments is None else sorted(consignments),
+                refused=None if state is None else state == "refused",
+                span=_span(state, extent),
+                after=after,
+                limit=limit,
+            )
+            return [self._manifest_view(session, row, extent) for row in rows]
 
     def _manifest_row(self, session: Session, key: bytes) -> Any:
         row = session.manifest(key)
@@ -601,24 +724,22 @@ class Ledger:
             raise NotFound("manifest", to_hex(key))
         return row
 
-    def _state_of(self, session: Session, row: Any) -> ManifestState:
-        if row.closing == "refused":
-            return "refused"
-        log = session.log()
-        head = session.first_head_over(self._code, row.epoch, row.log_index)
-        if head is not None:
-            cursor = session.cursor()
-            final = cursor is not None and head.block_number + self.profile.confirmations <= cursor.number
-            return "final" if final else "anchored"
-        return "sequenced" if row.epoch == log.epoch and row.log_index < log.sequenced else "accepted"
+    def _extent(self, session: Session) -> sequencing.Extent:
+        return sequencing.extent(session, self._code, self.profile.confirmations)
 
-    def _manifest_view(self, session: Session, row: Any) -> ManifestView:
+    def _head_over(self, session: Session, row: Any, extent: sequencing.Extent) -> Any | None:
+        """The first head on chain that covers a leaf and is of this tree."""
+        if row.epoch == extent.epoch and row.log_index >= extent.anchored:
+            return None
+        return session.first_head_over(self._code, row.epoch, row.log_index)
+
+    def _manifest_view(self, session: Session, row: Any, extent: sequencing.Extent) -> ManifestView:
         record = records.decode_leaf(row.leaf)[0]
         return views.manifest(
             row,
             administration=self._code,
-            state=self._state_of(session, row),
-            head=session.first_head_over(self._code, row.epoch, row.log_index),
+            state=_state_of(row, extent),
+            head=self._head_over(session, row, extent),
             closure=None if row.manifest_id is None else session.closure(row.manifest_id),
             known=session.known_consignment(row.consignment),
             content=session.content(record.manifest_root),
@@ -722,7 +843,14 @@ class Ledger:
         self._require_own(administration)
         with self._store.read() as session:
             newest = session.newest_head(self._code)
-            first = None if newest is None else session.head_of_size(self._code, newest.epoch, first_size)
+            extent = self._extent(session)
+            if newest is not None and newest.epoch == extent.epoch and newest.size != extent.anchored:
+                newest = session.head_of_size(self._code, extent.epoch, extent.anchored)
+            first = (
+                session.head_of_size(self._code, newest.epoch, first_size)
+                if newest is not None and 0 < first_size <= newest.size
+                else None
+            )
             if newest is None or first is None:
                 raise NotFound("anchored tree head of size", str(first_size))
             path = sequencing.consistency_path(session, newest.epoch, first_size, newest.size)
@@ -737,7 +865,8 @@ class Ledger:
         self._require_own(administration)
         with self._store.read() as session:
             log = session.log()
-            rows = session.leaves(log.epoch, start, min(count, max(0, log.sequenced - start)))
+            is_there = 0 <= start < log.sequenced and count > 0
+            rows = session.leaves(log.epoch, start, min(count, log.sequenced - start)) if is_there else []
         return [LeafView(index=row.log_index, data=to_hex(row.leaf)) for row in rows]
 
     def _require_own(self, administration: str) -> None:
@@ -860,7 +989,7 @@ class Ledger:
             cursor = session.cursor()
             identity = session.identity()
             log = session.log()
-            newest = session.newest_head(self._code, log.epoch)
+            anchored = self._extent(session).anchored
             return {
                 "indexed_block": 0 if cursor is None else cursor.number,
                 "head_block": float(identity.get("head_block", "0")),
@@ -868,7 +997,7 @@ class Ledger:
                 "rewinds": float(identity.get("rewinds", "0")),
                 "log_accepted_leaves": log.next_index,
                 "log_sequenced_leaves": log.sequenced,
-                "log_anchored_leaves": 0 if newest is None else newest.size,
+                "log_anchored_leaves": anchored,
                 "custody_waiting_records": session.waiting_custody(),
                 "transactions_in_flight": len(session.transactions_in("sent", "mined")),
             }
@@ -876,7 +1005,7 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------ the worker
 
     def work_once(self) -> bool:
-        """One turn of the worker: index, sequence, anchor, send. Only the holder of the worker's lock may call it.
+        """One turn of the worker: index, sequence, anchor, send; nothing while another worker holds the lock.
 
         Returns:
             Whether anything moved.
@@ -884,19 +1013,29 @@ class Ledger:
         Raises:
             ChainError: The node is gone or not to be believed; what was durable stays so.
         """
-        config = self.config
-        if config.sequencer_key is None or config.relayer_key is None:
-            raise StoreError("The worker needs a sequencer key and a relayer key; the settings name none.")
-        moved = Indexer(self._chain, self._store).advance() > 0
+        if not self.take_worker_lock():
+            return False
+        taken = self._indexer.advance()
+        moved = taken > 0
         if clock.monotonic() - self._sequenced_at >= SEQUENCE_SECONDS:
             self._sequenced_at = clock.monotonic()
             moved |= sequencing.extend(self._store) > 0
-        sender = Sender(
-            self._chain, self._store, config.administration, config.sequencer_key, config.relayer_key
-        )
-        moved |= sender.turn()
+        if taken < BATCH_BLOCKS:  # far behind, it does not know what became of what was sent
+            moved |= self._sending().turn()
         self._beat()
         return moved
+
+    def _sending(self) -> Sender:
+        if self._sender is None:
+            config = self.config
+            if config.sequencer_key is None or config.relayer_key is None:
+                raise StoreError(
+                    "The worker needs a sequencer key and a relayer key; the settings name none."
+                )
+            self._sender = Sender(
+                self._chain, self._store, config.administration, config.sequencer_key, config.relayer_key
+            )
+        return self._sender
 
     def _beat(self) -> None:
         if clock.monotonic() - self._worker_seen < 2:
@@ -927,7 +1066,8 @@ class Ledger:
                 if not self.work_once():
                     stop.wait(IDLE_SECONDS)
                 complaint = ""
-            except ChainError as error:
+            except LedgerError as error:
+                verified = False  # who knows what answers next at the node's address
                 if str(error) != complaint:
                     complaint = str(error)
                     _logger.error("%s", complaint)
@@ -947,7 +1087,48 @@ def _now() -> int:
     return int(clock.time())
 
 
-def _require_root(document: bytes, secret: bytes, expected: bytes, what: str) -> None:
+def _checked_content(
+    submission: ManifestSubmission | CustodySubmission, expected: bytes, what: str
+) -> _Content | None:
+    if (submission.document is None) != (submission.secret is None):
+        raise InvalidRecord(
+            "document", "and secret come together: the root cannot be checked with one of them"
+        )
+    if submission.document is None or submission.secret is None:
+        return None
+    try:
+        document = orjson.dumps(submission.document)
+    except TypeError as error:  # half a surrogate pair, an integer over 64 bits, too deep
+        raise InvalidDocument("", str(error)[:100]) from None
+    secret = from_hex(submission.secret)
     root = documents.commit(documents.parse(document), secret).root
     if root != expected:
         raise DigestMismatch(what, expected, root)
+    return _Content(root, document, secret, submission.document)
+
+
+def _state_of(row: Any, extent: sequencing.Extent) -> ManifestState:
+    if row.closing == "refused":
+        return "refused"
+    if row.epoch < extent.epoch or row.log_index < extent.final:
+        return "final"
+    if row.log_index < extent.anchored:
+        return "anchored"
+    return "sequenced" if row.log_index < extent.sequenced else "accepted"
+
+
+def _span(
+    state: ManifestState | None, extent: sequencing.Extent
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Where in the log the records of a state stand, as (epoch, index) from and below; None is everywhere."""
+    epoch = extent.epoch
+    match state:
+        case "final":
+            return (0, 0), (epoch, extent.final)
+        case "anchored":
+            return (epoch, extent.final), (epoch, extent.anchored)
+        case "sequenced":
+            return (epoch, extent.anchored), (epoch, extent.sequenced)
+        case "accepted":
+            return (epoch, extent.sequenced), (epoch + 1, 0)
+    return None

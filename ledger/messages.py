@@ -44,6 +44,14 @@ PartyText = Annotated[
     ),
     AfterValidator(_must_be_party),
 ]
+ShownParty = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Z0-9]{2,8}(:[A-Z0-9]{1,8})?|0x[0-9a-f]{32})$",
+        description="A party that a record names: hex where the chain took bytes that are no party",
+        examples=["NL:IMPO01"],
+    ),
+]
 AdministrationText = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$", examples=["SG"])]
 UnixSeconds = Annotated[
     int, Field(ge=0, le=MAX_JSON_INTEGER, description="Unix seconds", examples=[1790000000])
@@ -159,7 +167,7 @@ class CustodyRecordMessage(Message):
     previous: Bytes32
     subject: Bytes32
     details: Bytes32
-    counterpart: PartyText | Literal["0x00000000000000000000000000000000"]
+    counterpart: ShownParty
     observed_at: Annotated[UnixSeconds, Field(strict=True)]
     expires_at: Annotated[UnixSeconds, Field(strict=True)]
 
@@ -408,7 +416,7 @@ class ConsignmentView(Message):
     opener: PartyText
     manifest: Bytes32 | None = None
     custodian: PartyText | None
-    offered_to: PartyText | None
+    offered_to: ShownParty | None
     inside: Bytes32 | None
     contents: list[Bytes32]
     holds: list[HoldView]

@@ -5,7 +5,10 @@ Nodes of complete subtrees are written once and never changed; a head is what th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ledger.core import merkle, records
+from ledger.errors import StoreError
 from ledger.store import Session, Store
 
 BATCH_LEAVES = 10_000  # leaves taken in one transaction
@@ -16,12 +19,21 @@ def extend(store: Store) -> int:
 
     Returns:
         How many leaves were taken.
+
+    Raises:
+        StoreError: A leaf that was accepted is not in the database.
     """
     with store.write() as session:
         log = session.log()
         if log.next_index == log.sequenced:
             return 0
         rows = session.leaves(log.epoch, log.sequenced, BATCH_LEAVES)
+        expected = range(log.sequenced, min(log.next_index, log.sequenced + BATCH_LEAVES))
+        if [row.log_index for row in rows] != list(expected):
+            raise StoreError(
+                f"A leaf of the log from {log.sequenced} on is missing: the database is damaged. "
+                "Restore it from a backup; nothing was taken into the tree."
+            )
         frontier = merkle.Frontier(
             log.sequenced,
             session.nodes(log.epoch, merkle.root_nodes(log.sequenced)) if log.sequenced else None,
@@ -50,3 +62,58 @@ def consistency_path(session: Session, epoch: int, first_size: int, second_size:
         return []
     places = merkle.consistency_nodes(first_size, second_size)
     return merkle.prove_consistency(first_size, second_size, session.nodes(epoch, places))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far the log has come, in leaves of the present epoch; leaves of earlier epochs are all final.
+
+    Attributes:
+        epoch: From 1.
+        accepted: Leaves that were given an index.
+        sequenced: Of those, leaves in the tree.
+        anchored: Of those, leaves that a head of this tree on chain covers.
+        final: Of those, leaves that one covers that is final.
+        is_foreign: Whether the chain has heads of this epoch that are not of this tree.
+    """
+
+    epoch: int
+    accepted: int
+    sequenced: int
+    anchored: int
+    final: int
+    is_foreign: bool
+
+
+def extent(session: Session, administration: bytes, confirmations: int) -> Extent:
+    """How far an administration's own log has come, as of the indexed block."""
+    log, cursor = session.log(), session.cursor()
+    # Heads that reach further than the tree are not of it, whether or not anybody has compared them yet.
+    below = log.sequenced + 1 if log.foreign_from is None else log.foreign_from
+    final_block = -1 if cursor is None else cursor.number - confirmations
+    newest = session.newest_head(administration, log.epoch)
+    return Extent(
+        epoch=log.epoch,
+        accepted=log.next_index,
+        sequenced=log.sequenced,
+        anchored=session.largest_head(administration, log.epoch, below=below),
+        final=session.largest_head(administration, log.epoch, below=below, block=final_block),
+        is_foreign=newest is not None and newest.size >= below,
+    )
+
+
+def compare_heads(session: Session, administration: bytes) -> int | None:
+    """Compare the epoch's heads on chain with the tree here.
+
+    They differ when somebody else has the sequencer's key, or when this database is older than the chain.
+
+    Returns:
+        The size from which on they are not of this tree, or None if all are.
+    """
+    log = session.log()
+    foreign = None
+    for head in session.heads(administration, log.epoch):
+        if head.size <= log.sequenced and root_at(session, log.epoch, head.size) == head.root:
+            break  # the contract took each head only as an extension of the one before
+        foreign = int(head.size)
+    return foreign

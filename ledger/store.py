@@ -9,21 +9,39 @@ from __future__ import annotations
 
 import fcntl
 import json
+import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import Connection, Row, Select, and_, delete, event, func, insert, or_, select, update
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    event,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import create_engine as _create_engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.dialects.sqlite import insert as insert_or
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from ledger import tables as t
 from ledger.core.records import CustodyRecord
-from ledger.errors import StoreError
+from ledger.errors import NotFound, StoreError
 
 _WAIT_SECONDS = 30  # how long a writer waits for the lock before it says that the database is busy
+_IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
 
 
@@ -74,6 +92,10 @@ class Session:
     def _number(self, query: Select[Any]) -> int:
         return int(self._connection.execute(query).scalar() or 0)
 
+    def create_tables(self) -> None:
+        """Make the tables that are not there."""
+        t.METADATA.create_all(self._connection)
+
     # --- identity
 
     def identity(self) -> dict[str, str]:
@@ -97,7 +119,9 @@ class Session:
     def begin_epoch(self, epoch: int) -> None:
         """Start giving out indexes of an epoch from 0."""
         self._connection.execute(delete(t.log))
-        self._connection.execute(insert(t.log).values(id=1, epoch=epoch, next_index=0, sequenced=0))
+        self._connection.execute(
+            insert(t.log).values(id=1, epoch=epoch, next_index=0, sequenced=0, foreign_from=None)
+        )
 
     def set_next_index(self, next_index: int) -> None:
         """Note the index that the next leaf gets."""
@@ -106,6 +130,10 @@ class Session:
     def set_sequenced(self, size: int) -> None:
         """Note how many leaves the tree has."""
         self._connection.execute(update(t.log).values(sequenced=size))
+
+    def set_foreign_from(self, size: int | None) -> None:
+        """Note from which size on the epoch's heads on chain are not of this tree; None means that all are."""
+        self._connection.execute(update(t.log).values(foreign_from=size))
 
     # --- manifests
 
@@ -129,23 +157,43 @@ class Session:
         )
 
     def manifests_where(
-        self, *, party: bytes | None, consignments: Sequence[bytes] | None, after: bytes | None, limit: int
+        self,
+        *,
+        party: bytes | None = None,
+        consignments: Sequence[bytes] | None = None,
+        refused: bool | None = None,
+        span: tuple[tuple[int, int], tuple[int, int]] | None = None,
+        after: bytes | None = None,
+        limit: int,
     ) -> Sequence[Row[Any]]:
-        """Manifest records by party or consignments, in log order, after the one of a digest."""
+        """Manifest records in log order; each condition that is given narrows.
+
+        Args:
+            party: Whose, 16 bytes.
+            consignments: About one of these, 32 bytes each.
+            refused: Only those whose closing the chain refused, or only the others.
+            span: From an (epoch, index) on, up to another, which is excluded.
+            after: Behind the one of this digest.
+            limit: At most so many.
+
+        Raises:
+            NotFound: There is no record of the digest `after`.
+        """
         query = select(t.manifests)
         if party is not None:
             query = query.where(t.manifests.c.party == party)
         if consignments is not None:
-            query = query.where(t.manifests.c.consignment.in_(consignments))
+            query = query.where(t.manifests.c.consignment.in_(consignments[:_IDS_AT_A_TIME]))
+        if refused is not None:
+            closing = func.coalesce(t.manifests.c.closing, "")
+            query = query.where(closing == "refused" if refused else closing != "refused")
+        if span is not None:
+            query = query.where(_not_before(*span[0]), ~_not_before(*span[1]))
         if after is not None:
             place = self.manifest(after)
-            if place is not None:
-                query = query.where(
-                    or_(
-                        t.manifests.c.epoch > place.epoch,
-                        and_(t.manifests.c.epoch == place.epoch, t.manifests.c.log_index > place.log_index),
-                    )
-                )
+            if place is None:
+                raise NotFound("manifest", "0x" + after.hex())
+            query = query.where(_not_before(place.epoch, place.log_index + 1))
         return self._all(query.order_by(t.manifests.c.epoch, t.manifests.c.log_index).limit(limit))
 
     def open_closing_of(self, former: bytes) -> Row[Any] | None:
@@ -193,6 +241,14 @@ class Session:
             .values(closing="waiting", closing_transaction=None)
         )
 
+    def finish_closings(self, transaction_hash: bytes) -> None:
+        """A transaction is final: the closing it carried is done."""
+        self._connection.execute(
+            update(t.manifests)
+            .where(t.manifests.c.closing_transaction == transaction_hash, t.manifests.c.closing == "sent")
+            .values(closing="done")
+        )
+
     def waiting_manifests(self) -> int:
         """Leaves accepted and not yet in the tree."""
         row = self.log()
@@ -224,6 +280,14 @@ class Session:
         """The document and secret of a root."""
         return self._one(select(t.contents).where(t.contents.c.root == root))
 
+    def documents(self, roots: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The documents that are kept of some roots, by root."""
+        found: dict[bytes, bytes] = {}
+        for some in _some_at_a_time(sorted(set(roots))):
+            query = select(t.contents.c.root, t.contents.c.document).where(t.contents.c.root.in_(some))
+            found.update((row.root, row.document) for row in self._all(query))
+        return found
+
     def add_consignment(self, consignment: bytes, reference: str, key: bytes, opener: bytes) -> None:
         """Keep a consignment's trade reference, key and opener, once."""
         if self.known_consignment(consignment) is None:
@@ -244,11 +308,11 @@ class Session:
 
     def add_search_terms(self, consignment: bytes, terms: Iterable[tuple[str, str]]) -> None:
         """Make a consignment findable by container and seal numbers."""
-        for kind, value in sorted(set(terms)):
-            key = {"kind": kind, "value": value, "consignment": consignment}
-            there = self._one(select(t.search_terms).filter_by(**key))
-            if there is None:
-                self._connection.execute(insert(t.search_terms).values(**key))
+        rows = [
+            {"kind": kind, "value": value, "consignment": consignment} for kind, value in sorted(set(terms))
+        ]
+        if rows:
+            self._connection.execute(insert_or(t.search_terms).on_conflict_do_nothing(), rows)
 
     def consignments_with_term(self, kind: str, value: str) -> Sequence[bytes]:
         """The consignments findable by a container or seal number."""
@@ -297,15 +361,15 @@ class Session:
         on_chain = (
             select(t.chain_custody.c.digest).where(t.chain_custody.c.digest == t.custody.c.digest).exists()
         )
-        return self._all(
-            select(t.custody)
-            .where(
-                or_(t.custody.c.consignment.in_(consignments), t.custody.c.second.in_(consignments)),
+        found: dict[int, Row[Any]] = {}
+        for some in _some_at_a_time(consignments):
+            query = select(t.custody).where(
+                or_(t.custody.c.consignment.in_(some), t.custody.c.second.in_(some)),
                 t.custody.c.state.in_(("waiting", "sent")),
                 ~on_chain,
             )
-            .order_by(t.custody.c.position)
-        )
+            found.update((row.position, row) for row in self._all(query))
+        return [row for _, row in sorted(found.items())]
 
     def custody_accepted_for(self, consignment: bytes) -> Sequence[Row[Any]]:
         """All records accepted here for a consignment, in order."""
@@ -321,6 +385,14 @@ class Session:
             update(t.custody)
             .where(t.custody.c.digest == digest)
             .values(state=state, transaction_hash=transaction_hash, problem=problem)
+        )
+
+    def retell(self, transaction_hash: bytes) -> None:
+        """A transaction is not mined after all: what the chain refused in it is on its way again."""
+        self._connection.execute(
+            update(t.custody)
+            .where(t.custody.c.transaction_hash == transaction_hash, t.custody.c.state == "refused")
+            .values(state="sent", problem=None)
         )
 
     def waiting_custody(self) -> int:
@@ -370,6 +442,30 @@ class Session:
             .order_by(t.transactions.c.account, t.transactions.c.nonce)
         )
 
+    def in_flight(self, purpose: str) -> int:
+        """How many transactions of a purpose are sent and not known to be mined."""
+        return self._number(
+            select(func.count())
+            .select_from(t.transactions)
+            .where(t.transactions.c.purpose == purpose, t.transactions.c.state == "sent")
+        )
+
+    def reverted_in_a_row(self, account: bytes, purpose: str) -> int:
+        """How many transactions of a purpose reverted since one of them, or none, succeeded."""
+        mine = (t.transactions.c.account == account, t.transactions.c.purpose == purpose)
+        succeeded = select(func.coalesce(func.max(t.transactions.c.nonce), -1)).where(
+            *mine, t.transactions.c.state == "final"
+        )
+        return self._number(
+            select(func.count())
+            .select_from(t.transactions)
+            .where(
+                *mine,
+                t.transactions.c.state == "failed",
+                t.transactions.c.nonce > succeeded.scalar_subquery(),
+            )
+        )
+
     def highest_nonce(self, account: bytes) -> int | None:
         """The highest nonce that a transaction of ours holds, or None."""
         query = select(func.max(t.transactions.c.nonce)).where(t.transactions.c.account == account)
@@ -390,7 +486,7 @@ class Session:
             select(t.transactions.c.hash).where(
                 t.transactions.c.account == account,
                 t.transactions.c.nonce >= nonce,
-                t.transactions.c.state.in_(("final", "failed")),
+                t.transactions.c.state.in_(("final", "failed", "replaced")),
             )
         )
         for row in rows:
@@ -448,6 +544,27 @@ class Session:
             self._number(select(func.max(t.chain_refusals.c.sequence))),
         )
 
+    def last_place(self, contract: str) -> int | None:
+        """The block of a contract's last event that is indexed, or None."""
+        tables = [t.chain_custody, t.chain_refusals] if contract == "ConsignmentLedger" else [t.chain_events]
+        found = []
+        for table in tables:
+            query = select(func.max(table.c.block_number))
+            if table is t.chain_events:
+                query = query.where(t.chain_events.c.contract == contract)
+            found.append(self._connection.execute(query).scalar())
+        return max((int(number) for number in found if number is not None), default=None)
+
+    def restarts(self, administration: bytes, block: int) -> int:
+        """How often an administration's log was restarted, up to a block."""
+        query = select(t.chain_events.c.arguments).where(
+            t.chain_events.c.contract == "ManifestLog",
+            t.chain_events.c.name == "LogRestarted",
+            t.chain_events.c.block_number <= block,
+        )
+        code = "0x" + administration.hex()
+        return sum(json.loads(row.arguments)["administration"] == code for row in self._all(query))
+
     def add_event(self, row: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
         """Insert an event's row; bytes among its arguments become hex."""
         self._connection.execute(
@@ -485,14 +602,21 @@ class Session:
 
     def chain_custody_of(self, consignments: Sequence[bytes]) -> Sequence[Row[Any]]:
         """Records on chain that extend the trail of any of the consignments, in the chain's order."""
-        return self._all(
-            select(t.chain_custody)
-            .where(
-                or_(
-                    t.chain_custody.c.consignment.in_(consignments), t.chain_custody.c.other.in_(consignments)
-                )
+        found: dict[int, Row[Any]] = {}
+        for some in _some_at_a_time(consignments):
+            query = select(t.chain_custody).where(
+                or_(t.chain_custody.c.consignment.in_(some), t.chain_custody.c.other.in_(some))
             )
+            found.update((row.sequence, row) for row in self._all(query))
+        return [row for _, row in sorted(found.items())]
+
+    def opening_of(self, consignment: bytes) -> Row[Any] | None:
+        """The record on chain that opened a consignment."""
+        return self._one(
+            select(t.chain_custody)
+            .where(t.chain_custody.c.consignment == consignment)
             .order_by(t.chain_custody.c.sequence)
+            .limit(1)
         )
 
     def chain_custody_by_digest(self, digest: bytes) -> Row[Any] | None:
@@ -531,6 +655,27 @@ class Session:
             query = query.where(t.chain_heads.c.epoch == epoch)
         return self._one(query.order_by(t.chain_heads.c.epoch.desc(), t.chain_heads.c.size.desc()).limit(1))
 
+    def heads(self, administration: bytes, epoch: int) -> Sequence[Row[Any]]:
+        """The anchored heads of an epoch, the newest first."""
+        return self._all(
+            select(t.chain_heads)
+            .where(t.chain_heads.c.administration == administration, t.chain_heads.c.epoch == epoch)
+            .order_by(t.chain_heads.c.size.desc())
+        )
+
+    def largest_head(
+        self, administration: bytes, epoch: int, *, below: int | None, block: int | None = None
+    ) -> int:
+        """The size of the largest anchored head of an epoch below a size, up to a block; 0 if there is none."""
+        query = select(func.max(t.chain_heads.c.size)).where(
+            t.chain_heads.c.administration == administration, t.chain_heads.c.epoch == epoch
+        )
+        if below is not None:
+            query = query.where(t.chain_heads.c.size < below)
+        if block is not None:
+            query = query.where(t.chain_heads.c.block_number <= block)
+        return self._number(query)
+
     def head_of_size(self, administration: bytes, epoch: int, size: int) -> Row[Any] | None:
         """An anchored head by its size."""
         return self._one(
@@ -542,35 +687,61 @@ class Session:
         )
 
 
+def _not_before(epoch: int, index: int) -> ColumnElement[bool]:
+    """That a manifest stands at this place of the log or behind it."""
+    return or_(
+        t.manifests.c.epoch > epoch,
+        and_(t.manifests.c.epoch == epoch, t.manifests.c.log_index >= index),
+    )
+
+
+def _some_at_a_time(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for first in range(0, len(ids), _IDS_AT_A_TIME):
+        yield ids[first : first + _IDS_AT_A_TIME]
+
+
 class Store:
-    """An administration's database.
+    """An administration's database. Thread-safe.
 
     Args:
         url: `sqlite:///path`.
+        create: Make it if it is not there.
 
-    Raises:
-        StoreError: It does not exist and `create` is not asked for, or it cannot be opened.
+    Raises (every method, and every use of a session):
+        StoreError: It cannot be opened, is busy for over 30 seconds, is full, or is damaged. Nothing of the
+            transaction was written.
     """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
-        if not url.startswith("sqlite:///"):
+        path = url.removeprefix("sqlite:///")
+        if path == url or path in ("", ":memory:"):
             raise StoreError(
                 f"{url.partition(':')[0]} is no database that this version opens: use sqlite:///path."
             )
-        self.path = Path(url.removeprefix("sqlite:///"))
+        self.path = Path(path)
         if not self.path.exists() and not create:
             raise StoreError(f"There is no database at {self.path}. Start once with --create to make it.")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Writers of one process queue here, not in SQLite, which makes them sleep and try again.
+        self._turn = threading.Lock()
         self._engine = _create_engine(
-            url, poolclass=QueuePool, pool_size=8, max_overflow=56, connect_args={"timeout": _WAIT_SECONDS}
+            URL.create("sqlite", database=str(self.path)),
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=56,
+            connect_args={"timeout": _WAIT_SECONDS},
         )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         try:
-            with self._engine.begin() as connection:
-                t.METADATA.create_all(connection)
-        except DatabaseError as error:
-            raise StoreError(f"The database at {self.path} cannot be opened: {error.orig}.") from None
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.write() as session:
+                session.create_tables()
+        except OSError as error:
+            self.close()
+            raise StoreError(f"The database at {self.path} cannot be made: {error.strerror}.") from None
+        except StoreError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -579,7 +750,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One writing transaction: the lock is taken at its start; durable when this returns."""
-        with self._engine.connect() as connection:
+        with self._turn, self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
                 yield Session(connection)
@@ -587,12 +758,25 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One snapshot to read from."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._translated(), self._engine.connect() as connection, connection.begin():
             yield Session(connection)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            # not the error's own text: SQLAlchemy puts the statement's values into it
+            reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
+            raise StoreError(f"The database at {self.path} cannot be used: {reason}.") from None
 
     def worker_lock(self) -> TextIO | None:
         """The lock that only one worker holds; None while another has it. It goes with the process, however it ends."""
-        file = self.path.with_name(self.path.name + ".worker").open("a+")
+        path = self.path.with_name(self.path.name + ".worker")
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise StoreError(f"The worker's lock {path} cannot be opened: {error.strerror}.") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

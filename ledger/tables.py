@@ -40,6 +40,7 @@ log = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("next_index", BigInteger, nullable=False),
     Column("sequenced", BigInteger, nullable=False),  # leaves of this epoch that are in the tree
+    Column("foreign_from", BigInteger),  # heads of this epoch from this size on are not of this tree
 )
 
 manifests = Table(
@@ -143,7 +144,9 @@ transactions = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("purpose", String(8), nullable=False),  # anchor, close, append
     Column("made_at_block", BigInteger, nullable=False),
-    Column("state", String(8), nullable=False),  # sent, mined, final, failed
+    Column(
+        "state", String(8), nullable=False
+    ),  # sent, mined, final, failed (it reverted), replaced (its nonce is used)
     Column("mined_in", BigInteger),
     Column("subject", Text, nullable=False),  # JSON: the head {epoch, size}, or empty
     UniqueConstraint("account", "nonce"),

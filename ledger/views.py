@@ -55,6 +55,8 @@ _ROLE_NAMES: dict[Role, Literal["TRADER", "OFFICER", "AUDITOR", "SEQUENCER"]] = 
     Role.SEQUENCER: "SEQUENCER",
 }
 
+_TEXT_CHARACTERS = 200  # of a reason or procedure in a sentence; the document has all of it
+
 __all__ = ["party_text", "time_text"]  # said in the errors of `ledger.ledger` too
 
 
@@ -108,7 +110,7 @@ def manifest(
         content="unseen" if not row.seen else "erased" if content is None else "seen",
         anchor=None if head is None else _anchor(head),
         closure=None if closure is None else _closure(closure),
-        problem=None if row.problem is None else ProblemView.model_validate_json(row.problem),
+        problem=problem(row),
         promise=_promise(row, administration),
         reference=None if known is None else known.reference,
         document=None if content is None else orjson.loads(content.document),
@@ -191,10 +193,11 @@ def consignment(session: Session, read: History, consignment_id: bytes, ours: Pa
     custody = read.custody if on_chain else read.ahead
     state = custody.state(consignment_id, read.documents)
     opening = custody.steps(consignment_id)[0].record
-    manifest_id = _current_manifest(session, opening.party, consignment_id, opening.details)
+    manifest_id = current_manifest(session, opening.party, consignment_id, opening.details)
+    known_ids = _standing_manifests(session, consignment_id, manifest_id)
     allowed = any(
         release.party[:8] == ours.administration_bytes
-        and session.closure(release.manifest) is None
+        and release.manifest in known_ids
         and custody.may_go(consignment_id, ours.administration_bytes, release.manifest)
         for release in state.releases
     )
@@ -243,7 +246,15 @@ def consignment(session: Session, read: History, consignment_id: bytes, ours: Pa
     )
 
 
-def _current_manifest(session: Session, party: bytes, consignment_id: bytes, root: bytes) -> bytes | None:
+def _standing_manifests(session: Session, consignment_id: bytes, current: bytes | None) -> set[bytes]:
+    """The manifests that a release may name to count: of the consignment, known here, and not closed."""
+    known = {row.manifest_id for row in session.manifests_of(consignment_id) if row.manifest_id is not None}
+    known |= {row.manifest_id for row in session.accompanying_of(consignment_id)}
+    standing = {manifest_id for manifest_id in known if session.closure(manifest_id) is None}
+    return standing if current is None else standing | {current}
+
+
+def current_manifest(session: Session, party: bytes, consignment_id: bytes, root: bytes) -> bytes | None:
     """Follow the closures from the manifest that OPEN names; None when the last one was withdrawn."""
     at: bytes | None = records.manifest_id(party, consignment_id, root)
     seen = set()
@@ -312,7 +323,7 @@ def _summary(
             if ours_hold
             else "something it is in, or that is in it, is on hold"
             if held_around
-            else "its release names a manifest that is no longer current"
+            else "its release names a manifest that is not current, or not known here"
             if ours_release
             else f"{ours.administration} has not released it"
         )
@@ -326,11 +337,14 @@ def _short(digest: bytes) -> str:
 
 def _text(document: Mapping[str, object] | None, name: str) -> str | None:
     value = None if document is None else document.get(name)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return ", ".join(str(part) for part in value.values() if isinstance(part, str)) or None
-    return None
+    parts = value.values() if isinstance(value, dict) else [value]
+    texts = (_printable(part) for part in parts if isinstance(part, str))
+    return ", ".join(text for text in texts if text)[:_TEXT_CHARACTERS] or None
+
+
+def _printable(text: str) -> str:
+    """One line without control characters: it stands in a sentence, and on an officer's terminal."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
 
 
 def chain_record(row: Any, is_final: bool, content: Any | None) -> RecordView:
@@ -374,8 +388,13 @@ def accepted_record(row: Any, state: RecordState, content: Any | None) -> Record
         document=None
         if content is None or record.kind == CustodyKind.OPEN
         else orjson.loads(content.document),
-        problem=None if row.problem is None else ProblemView.model_validate(json.loads(row.problem)),
+        problem=problem(row),
     )
+
+
+def problem(row: Any) -> ProblemView | None:
+    """Why the chain refused what a row holds."""
+    return None if row.problem is None else ProblemView.model_validate(json.loads(row.problem))
 
 
 def details_of(row: Any) -> bytes:
