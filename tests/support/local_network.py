@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,15 +54,16 @@ class Network:
         )
 
     def governance(self, role: str = "governor") -> Governance:
+        """What a governor does; the caller closes it."""
         return Governance(self.profile, self.keys[role])
 
     def enrol(self, key: bytes, party: str, roles: int, governor: str = "governor") -> str:
         """Enrol another account; the address is returned."""
         until = int(time.time()) + YEAR
         address = account_of(key)
-        self.governance(governor).enrol(
-            address, party, roles, until, consent(self.profile, key, party, roles, until)
-        )
+        agreed = consent(self.profile, key, party, roles, until)
+        with closing(self.governance(governor)) as governance:
+            governance.enrol(address, party, roles, until, agreed)
         return address
 
 
