@@ -187,7 +187,12 @@ def changes(amendments: Iterable[Node]) -> list[Change]:
                 is_known = False
                 continue
             number = pointer.value("SequenceNumeric")
-            path.append((SECTIONS[section], int(number) if number.isdigit() and len(number) < 6 else 1))
+            path.append(
+                (
+                    SECTIONS[section],
+                    int(number) if number.isascii() and number.isdecimal() and len(number) < 6 else 1,
+                )
+            )
         if tag and tag not in TAGS:
             is_known = False
         if path or tag:

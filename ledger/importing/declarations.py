@@ -31,8 +31,8 @@ REQUESTS = {  # type codes of function 13: messages about a declaration that cus
 }
 
 
-_DECIMAL = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?")
-_DATE_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|[+-]\d\d(?::?\d\d)?)?")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+_DATE_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _SCHEMES = {  # previous document types that are themselves references of the consignment
     "DCR": "ducr",
     "DCS": "ducr-part",
@@ -49,7 +49,7 @@ _SCHEMES = {  # previous document types that are themselves references of the co
     "355": "ens",
 }
 _FISCAL_DOCUMENTS = frozenset({("C", "505"), ("C", "506")})  # comprehensive guarantee, deferment of payment
-_FISCAL_CODE = re.compile(r"VAT[A-Z]|X\d{3}")  # national additional codes that only state a tax
+_FISCAL_CODE = re.compile(r"VAT[A-Z]|X[0-9]{3}")  # national additional codes that only state a tax
 _SYSTEMS = {"TSP": "cn", "TRC": "taric", "TRA": "taric-additional", "GN": "national-additional", "CV": "cus"}
 _MODES = {
     "1": "sea",
@@ -266,7 +266,7 @@ def _edition(source: Declaration, mrn: str) -> str:
     """The HS edition in force when the declaration was made; the present one if nothing says when."""
     dates = (moment(source.node.first(name)) for name in ("AcceptanceDateTime", "IssueDateTime"))
     when = next((each.year for each in dates if each), None)
-    if when is None and mrn[:2].isdigit():
+    if when is None and mrn[:2].isascii() and mrn[:2].isdecimal():
         when = 2000 + int(mrn[:2])
     return "2017" if when is not None and when < 2022 else "2022"
 
@@ -374,7 +374,7 @@ def _count(text: str) -> int | str | None:
     if not text:
         return None
     plain = decimal(text)
-    return int(plain) if plain.isdigit() and len(plain) <= 15 else plain
+    return int(plain) if plain.isascii() and plain.isdecimal() and len(plain) <= 15 else plain
 
 
 def _amount(node: Node | None) -> Json:
@@ -400,7 +400,7 @@ def _goods(item: Node, place: int, edition: str) -> Json:
     return {
         "sequence": _count(item.value("SequenceNumeric")) or place,
         "description": commodity.value("Description"),
-        "hs": {"code": code[:6], "edition": edition} if re.fullmatch(r"\d{6,10}", code) else {},
+        "hs": {"code": code[:6], "edition": edition} if re.fullmatch(r"[0-9]{6,10}", code) else {},
         "classification": classification,
         "packages": [
             {

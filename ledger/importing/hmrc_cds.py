@@ -253,7 +253,10 @@ def _write_amended(
         node = amended(node, each.amended, each.changes)
         # Not every amendment states its version; two manifests with the same content would be one.
         version = max(
-            version + 1, int(each.version) if each.version.isdigit() and len(each.version) < 6 else 0
+            version + 1,
+            int(each.version)
+            if each.version.isascii() and each.version.isdecimal() and len(each.version) < 6
+            else 0,
         )
         unknown = [change for change in each.changes if not change.is_known]
         if unknown or not each.changes:

@@ -97,7 +97,7 @@ def notification(response: Node, file: str) -> Notification | str:
     issued = moment(response.first("IssueDateTime"))
     if named is None:
         return "it names no declaration: Response/Declaration/ID is missing"
-    if not function.isdigit():
+    if not (function.isascii() and function.isdecimal() and len(function) <= 3):
         return "it has no function code: Response/FunctionCode is missing or no number"
     if issued is None:
         return "it has no time of issue: Response/IssueDateTime is missing or no date, so it cannot be put in order"

@@ -383,6 +383,22 @@ def test_an_amendment_amends_and_the_manifest_has_the_new_values(folder: Folder)
     assert after["goods"] == before["goods"]
 
 
+@pytest.mark.parametrize(
+    ("stated", "versions"), [(("", ""), ["2", "3"]), (("4", "9"), ["4", "9"]), (("1", "1"), ["2", "3"])]
+)
+def test_every_amendment_has_a_version_of_its_own_whatever_it_states(
+    folder: Folder, stated, versions
+) -> None:
+    folder.put(declared())
+    folder.notify("01", "20240125090000Z")
+    for second, version in enumerate(stated):
+        folder.notify("07", f"2024012509000{second + 1}Z", version=version)
+    amendments = [each for each in folder.records() if each["kind"] == "AMEND"]
+    assert [each["supersedes"] for each in amendments] == [1, 3]
+    documents = [json.loads((folder.out / each["manifest"]).read_text()) for each in amendments]
+    assert [each["basis"]["version"] for each in documents] == versions
+
+
 def test_an_invalidation_withdraws_by_order_and_holds_what_was_released(folder: Folder) -> None:
     folder.notify("01", "20240125090000Z")
     folder.notify("09", "20240125090001Z", result="A2")
