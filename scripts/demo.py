@@ -31,7 +31,9 @@ STOPPED = 130
 def main() -> int:
     """Run the demonstration; the result is the process's exit status."""
     parser = argparse.ArgumentParser(description="The main job of the cargo ledger, end to end.")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where its files go; emptied first (var/demo)")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where its files go; emptied first (var/demo)"
+    )
     folder: Path = parser.parse_args().folder.resolve()
     stage = Stage()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -46,7 +48,11 @@ def main() -> int:
         stage.say("Stopped on request; everything that was started ends now.")
         return STOPPED
     except LedgerError as error:
-        what = "The demonstration does not do what it says" if isinstance(error, StoryBroken) else "It cannot go on"
+        what = (
+            "The demonstration does not do what it says"
+            if isinstance(error, StoryBroken)
+            else "It cannot go on"
+        )
         stage.say(f"{what}: {error}", style="bold red")
         stage.say(f"The services' logs are in {folder}, each administration's service.log.")
         return 1
@@ -93,7 +99,9 @@ def _sum_up(story: Story, seconds: float) -> None:
     rows.append(("of so many kinds (there are 17)", len(kinds)))
     rows.append(("refusals, nothing changed", story.stage.refusals))
     rows.append(("blocks", story.network.chain.head().number))
-    story.stage.scene("What was done", f"All of it in {seconds:.0f} seconds, and nothing of it taken on trust.")
+    story.stage.scene(
+        "What was done", f"All of it in {seconds:.0f} seconds, and nothing of it taken on trust."
+    )
     story.stage.table("Counted", ("what", "how many"), rows)
     story.stage.say("`make up` leaves the same system running, to try it by hand.")
 

@@ -195,18 +195,23 @@ class Story:
 
     # --- the command line
 
-    def command(self, *arguments: str, administration: str, shown: str = "", ends_with: int = 0) -> str:
-        """Run `cargo-ledger` as a person would, and show it.
+    def command(self, *arguments: str, administration: str, shown: str = "") -> str:
+        """Run `cargo-ledger` as a person would, show it, and go on only if it is done.
 
         Args:
             arguments: What follows the program's name.
             administration: Whose service it asks.
-            shown: What is shown instead of the arguments, when those are long.
-            ends_with: The exit code it must have.
+            shown: What is shown instead of the arguments, when those hold a secret.
 
         Returns:
             What it printed.
         """
+        output = self.run(*arguments, administration=administration)
+        self.stage.command("cargo-ledger " + (shown or " ".join(arguments)), output)
+        return output
+
+    def run(self, *arguments: str, administration: str, ends_with: int = 0) -> str:
+        """Run `cargo-ledger` without showing it; it must end with this exit code. Returns what it printed."""
         environment = os.environ | {
             "CARGO_LEDGER_SERVICE": self.network.services[administration].url,
             "COLUMNS": str(self.stage.console.width - 4),
@@ -222,11 +227,9 @@ class Story:
             text=True,
             check=False,
         )
-        self.stage.command("cargo-ledger " + (shown or " ".join(arguments)), run.stdout)
-        sentence = (
-            f"`cargo-ledger {arguments[0]} {arguments[1]}` ended with {run.returncode}, not {ends_with}."
-        )
-        expect(run.returncode == ends_with, sentence)
+        command = f"`cargo-ledger {arguments[0]} {arguments[1]}`"
+        said = " ".join(run.stdout.split())[-300:]
+        expect(run.returncode == ends_with, f"{command} ended with {run.returncode}, not {ends_with}: {said}")
         return run.stdout
 
     def relative(self, path: Path) -> str:
