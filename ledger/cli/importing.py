@@ -57,11 +57,11 @@ def hmrc_cds(
 
     output = Output(as_json)
     done = 0
-    with output.progress("reading the files") as advance:
+    with output.progress("reading the files", len(files)) as advance:
 
         def progress(read: int, total: int) -> None:
             nonlocal done
-            advance(read - done)
+            advance(read - done, total)
             done = read
 
         report = import_files(files, out, progress)

@@ -12,12 +12,18 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """Says that steps are done, and how many there are in all once that is known."""
+
+    def __call__(self, steps: int, total: int | None = None, /) -> None:
+        """Move the bar."""
+
 
 _TURNS_TEXT = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
@@ -63,7 +69,7 @@ class Output:
             total: Steps in all; without it only that it goes on.
         """
         if not sys.stderr.isatty():
-            yield lambda steps: None
+            yield lambda steps, total=None, /: None
             return
         from rich.console import Console
         from rich.progress import (
@@ -79,7 +85,11 @@ class Output:
         columns += [BarColumn(), MofNCompleteColumn()] if total is not None else []
         with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(printable(label), total=total)
-            yield lambda steps: bar.advance(task, steps)
+
+            def advance(steps: int, total: int | None = None, /) -> None:
+                bar.update(task, advance=steps, total=total)
+
+            yield advance
 
 
 class Page:
