@@ -75,7 +75,13 @@ def _with_document(body, document):
 
 @pytest.mark.parametrize(
     "media_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "application/x-ndjson", "application/json; charset=utf-16"],
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/x-ndjson",
+        "application/json; charset=utf-16",
+    ],
 )
 def test_a_body_in_another_form_is_refused(http, media_type):
     answer = http.post("/v1/manifests", content=b"{}", headers={"content-type": media_type})
