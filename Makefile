@@ -29,6 +29,15 @@ test: setup
 	scripts/check
 	scripts/test
 
+demo: setup
+	@$(BIN)/python scripts/demo.py
+
+up: setup
+	@$(BIN)/python scripts/system.py up
+
+down:
+	@$(BIN)/python scripts/system.py down
+
 bench: setup
 	$(BIN)/python bench/run.py
 

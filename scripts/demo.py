@@ -25,6 +25,7 @@ from demo_story import Story
 from ledger.errors import LedgerError
 
 FOLDER = ROOT / "var" / "demo"
+FAILED = 1
 STOPPED = 130
 
 

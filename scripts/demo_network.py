@@ -8,16 +8,19 @@ database of its own. What is there already is used again, so that a founding tha
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +57,35 @@ class CannotStart(LedgerError):
         self.what = what
         self.reason = reason
         super().__init__(f"{what} does not start: {reason}")
+
+
+class Busy(LedgerError):
+    """Another process works in the folder.
+
+    Attributes:
+        folder: Which.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"Another process is starting or stopping what is in {folder}: wait for it to end.")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Be the only one that starts and stops what is in a folder, for as long as this lasts.
+
+    Raises:
+        Busy: Somebody else is.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # beside the folder, since that is emptied; not handed on to what is started, which outlives us
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(folder) from None
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,11 +453,6 @@ def governor_name(administration: str) -> str:
     return f"governor-{administration.lower()}"
 
 
-def relayer_of(network: Network, administration: str) -> str:
-    """The account that pays for an administration's custody records."""
-    return network.key(f"relayer-{administration.lower()}").address
-
-
 def party_of(text: str) -> bytes:
     """A party's 16 bytes."""
     return Party.parse(text).to_bytes()
@@ -448,8 +475,6 @@ def _reap(pid: int) -> None:
 
 
 def _is_free(port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

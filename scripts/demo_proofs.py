@@ -102,8 +102,8 @@ def refuse(story: Story, cargoes: Cargoes) -> None:
     """Six things that must not work."""
     story.stage.scene(
         "Six things that must not work",
-        "Each is tried with a real key, at the service and then straight at the contract, around all services. The "
-        "straw envelopes at Singapore are still on hold; most of it is about them.",
+        "Each is tried with a real key: at the service, then in a transaction straight to the contract, which answers with "
+        "an event RecordRefused. The straw envelopes at Singapore are still on hold; most of it is about them.",
     )
     _changed_manifest(story, cargoes)
     _release_while_held(story, cargoes)
@@ -334,7 +334,7 @@ def _try_record(
         [
             *(more or []),
             (f"{actor.administration}'s service", sentence),
-            ("the contract", f"{expected.name}, in an event of its own: {said}"),
+            ("the contract", f"{expected.name}: {said}"),
         ],
         f"Trail {short(to_hex(after[0]))} before and after; {after[1][0]}",
     )

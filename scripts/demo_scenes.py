@@ -131,12 +131,14 @@ def lodge_manifests(story: Story, cargoes: Cargoes) -> None:
     rows = []
     for cargo in cargoes.lodged:
         view = _manifest(story, cargo)
-        basis = basis_text(cargo.document).partition(",")[0]
+        basis = basis_text(cargo.document).partition(",")[0].replace(" declaration", "")
         rows.append(
             (view.index, cargo.reference, cargo.label, basis, view.party, len(oddities[cargo.label]) or "")
         )
     stage.table(
-        "Manifests in GB's log", ("leaf", "trade reference", "goods", "basis", "lodged by", "odd"), rows
+        "Manifests in GB's log",
+        ("leaf", "trade reference", "goods", "basis", "lodged by", "odd things"),
+        rows,
     )
     head = story.network.client("GB").head("GB")
     size, root = head.size, from_hex(head.root)
@@ -459,8 +461,14 @@ def distribute(story: Story, cargoes: Cargoes) -> None:
     rows = []
     for cargo in (cargoes.paper, cargoes.straw, resold, box):
         view = story.view("SG", cargo.id)
-        rows.append((cargo.label, cargo.reference, view.summary))
-    stage.table("What Singapore knows now", ("goods", "trade reference", "state"), rows)
+        charge = "closed" if view.closed else view.custodian
+        held = "; ".join(f"{each.party}: {each.reason}" for each in view.holds)
+        released = "; ".join(f"{each.procedure}" for each in view.releases if each.party == "SG")
+        rows.append(
+            (cargo.reference, charge, held or "no", released or "not", "yes" if view.may_go else "no")
+        )
+    columns = ("trade reference", "in the charge of", "on hold", "released by SG for", "may go")
+    stage.table("What Singapore knows now", columns, rows)
     expect(story.view("SG", cargoes.paper.id).may_go, "The paper envelopes may not go on to Tokyo.")
     expect(not story.view("SG", cargoes.straw.id).may_go, "The straw envelopes may go, though they are held.")
     expect(view.closed and story.view("SG", resold.id).closed, "What was delivered is not closed.")

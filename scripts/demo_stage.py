@@ -5,10 +5,12 @@ It decides no story. `expect` is how a story proves what it tells: what is not s
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.panel import Panel
@@ -30,6 +32,7 @@ from ledger.errors import LedgerError
 WIDEST = 118  # columns: longer lines are hard to read
 LOG_WIDTH = 110  # where the output is no terminal and so has no width
 Advance = Callable[[int], None]
+_DIGEST = re.compile("0x[0-9a-f]{64}")
 
 
 class StoryBroken(LedgerError):
@@ -98,15 +101,17 @@ class Stage:
         self.console.print(grid)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table; the first column is kept whole."""
+        """Print a table; its first two columns are kept whole."""
         table = Table(
             title=Text(title, style="bold"),
             title_justify="left",
             header_style="bold",
             border_style="bright_black",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
         )
         for place, column in enumerate(columns):
-            table.add_column(Text(column), overflow="fold", no_wrap=place == 0)
+            table.add_column(Text(column), overflow="fold", no_wrap=place < 2)
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
         self.console.print(table)
@@ -139,12 +144,17 @@ class Stage:
         """Show a thing that must not work: what was tried, who refused it in which words, and that nothing changed."""
         self.refusals += 1
         rows = Table.grid(padding=(0, 2))
-        rows.add_column(no_wrap=True, style="bold red")
+        rows.add_column(no_wrap=True)
         rows.add_column(overflow="fold")
         for who, sentence in answers:
-            rows.add_row(Text(who), Text(printable(sentence)))
-        after = Table.grid(padding=(0, 2))
-        after.add_row(Text("unchanged", style="bold green"), Text(printable(unchanged)))
-        content = Group(Text(printable(tried)), Text(), rows, after)
+            rows.add_row(Text(who, style="bold red"), Text(_readable(sentence)))
+        rows.add_row(Text("unchanged", style="bold green"), Text(_readable(unchanged)))
+        content = Group(Text(printable(tried)), Text(), rows)
         heading = Text(f" Refused {self.refusals} of 6: {title} ", style="bold red")
         self.console.print(Panel(content, title=heading, title_align="left", border_style="red"))
+
+
+def _readable(sentence: str) -> str:
+    """A sentence with a capital letter and with digests cut to what the eye can compare."""
+    cut = _DIGEST.sub(lambda found: found[0][:10] + "…", printable(sentence))
+    return cut[:1].upper() + cut[1:]
