@@ -10,6 +10,7 @@ between several declarations of one LRN. Files are written whole or not at all.
 A line of records is one JSON object: `number` (from 1), `reference` (`mrn:…`), `kind` (LODGE, AMEND, WITHDRAW; OPEN,
 HOLD …), `record` (manifest or custody), `party` (who says it: role trader, customs or agency, administration,
 identifier if known), `issued_at` or `observed_at` (Unix seconds), `manifest` (file, relative to OUT, or null),
+`trade_reference` (of OPEN: the best the declaration states, UCR before DUCR before MRN),
 `supersedes` or `subject` (number of the record meant, or null), `details` (a document with its schema), `source` (file
 and message). Consignment, `previous`, `counterpart`, expiry and signature are the sender's.
 
@@ -28,11 +29,13 @@ from pathlib import Path
 import orjson
 
 from ledger.core import documents
-from ledger.errors import InvalidDeclaration, InvalidDocument
+from ledger.core.identifiers import TradeReference
+from ledger.errors import InvalidDeclaration, InvalidDocument, InvalidIdentifier
 from ledger.importing.amendments import amended, changes
 from ledger.importing.declarations import Declaration, Json, manifest
 from ledger.importing.linking import Links, group, link, report_mixed_folders
 from ledger.importing.notifications import Movement, Notification
+from ledger.importing.ordering import Message, ordered, without_repeats
 from ledger.importing.recognition import Batch, recognise
 from ledger.importing.report import (
     ImportedManifest,
@@ -41,7 +44,7 @@ from ledger.importing.report import (
     ImportReport,
     RefusedFile,
 )
-from ledger.importing.sequences import Message, RecordSequence, Subject, ordered, without_repeats
+from ledger.importing.sequences import RecordSequence, Subject
 
 __all__ = ["ImportReport", "Progress", "import_files"]
 
@@ -220,8 +223,20 @@ def _subject(found: Declaration, file: str | None) -> Subject:
         type_code=found.type_code,
         is_supplementary=found.is_supplementary,
         trader=node.value("Declarant", "ID") or node.value("Exporter", "ID"),
+        trade_reference=_trade_reference(found),
         containers=tuple(each for each in containers if each),
     )
+
+
+def _trade_reference(found: Declaration) -> str:
+    """The best reference for the consignment that the declaration states, if it can be one; its MRN is told apart."""
+    references = found.references
+    for scheme in ("ucr", "ducr"):
+        try:
+            return str(TradeReference.of(scheme, references[scheme]))
+        except (KeyError, InvalidIdentifier):
+            continue
+    return ""
 
 
 def _departure(batch: Batch, found: Declaration) -> datetime | None:

@@ -8,9 +8,9 @@ from pathlib import PurePath
 
 from ledger.importing.declarations import Declaration
 from ledger.importing.notifications import Notification
+from ledger.importing.ordering import Message
 from ledger.importing.recognition import Batch
 from ledger.importing.report import ImportFinding, ImportReport
-from ledger.importing.sequences import Message
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from ledger.importing.declarations import Declaration, declaration
 from ledger.importing.ncts import MESSAGES as NCTS_MESSAGES
 from ledger.importing.ncts import transit_notification
 from ledger.importing.notifications import Movement, movement, notification, presentation
+from ledger.importing.ordering import Message
 from ledger.importing.report import ImportFinding, ImportReport
-from ledger.importing.sequences import Message
 from ledger.importing.xml_source import Node, read
 
 _DECLARATION_NAMESPACES = (
@@ -29,6 +29,7 @@ _NO_STATEMENT = {  # messages of these systems that state nothing about goods
     "InventoryLinkingImportsValidateMovementResponse": "an answer whether a declaration matches its consignment",
     "InventoryLinkingImportsValidateMovement": "a question whether a declaration matches its consignment",
     "DeclarationStatusResponse": "a status answer",
+    "DeclarationVersionResponse": "a list of a declaration's versions",
 }
 _MOVEMENTS = frozenset(
     {
@@ -63,8 +64,10 @@ def recognise(path: Path, batch: Batch, report: ImportReport) -> None:
     if root.name in _NO_STATEMENT:
         report.noted.append(ImportFinding(name, f"{_NO_STATEMENT[root.name]}; nothing follows from it"))
         return
-    if root.name in _MOVEMENTS:
-        batch.messages.append(_usable(movement(root, name), name, root))
+    # A movement may stand in the envelope of the port's gateway.
+    moved = next((each for each in root.walk() if each.name in _MOVEMENTS), None)
+    if moved is not None:
+        batch.messages.append(_usable(movement(moved, name), name, moved))
         return
     if root.name in NCTS_MESSAGES:
         transit = transit_notification(root, name)

@@ -8,7 +8,6 @@ so (no release under an open hold that the control result does not lift).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,75 +16,14 @@ from ledger.importing.amendments import QUANTITY_TAGS
 from ledger.importing.declarations import Json, rfc3339
 from ledger.importing.ncts import MESSAGES as NCTS_MESSAGES
 from ledger.importing.notifications import Movement, Notification
+from ledger.importing.ordering import ARRIVALS, Message
+from ledger.importing.procedures import procedure
 
-# At equal times the order of the table; movements stand after the message that opens, and before a release or exit.
-_RANK = {
-    "02": 0,
-    "01": 1,
-    "EAA": 2,
-    "EAC": 2,
-    "CST": 3,
-    "EAL": 4,
-    "RET": 4,
-    "GAN": 4,
-    "GPR": 4,
-    "GPN": 4,
-    "03": 5,
-    "13": 6,
-    "05": 7,
-    "06": 7,
-    "11": 7,
-    "50": 7,
-    "07": 8,
-    "14": 8,
-    "08": 9,
-    "09": 10,
-    "EDL": 11,
-    "16": 12,
-    "10": 12,
-    "CC060C": 7,
-    "CC051C": 8,
-    "CC029C": 9,
-    "CC043C": 10,
-    "CC044C": 11,
-    "CC025C": 12,
-    "CC045C": 13,
-}
 FISCAL = frozenset({"11", "13", "14", "15", "18"})  # to the declarant's own file only: fiscal secrecy
 _CONFORM = frozenset({"A1", "A2"})
-_ARRIVALS = frozenset({"EAL", "RET", "GAN", "GPR", "GPN"})
 ORDER_OF_AN_AUTHORITY = 5
 CORRECTION = 1
 QUANTITY_CHANGED = 2
-_PROCEDURES = {  # the first two digits of the procedure: what the goods are released for
-    "01": "free circulation",
-    "07": "excise warehousing",
-    "10": "export",
-    "11": "export",
-    "21": "outward processing",
-    "22": "outward processing",
-    "23": "temporary export",
-    "31": "re-export",
-    "40": "free circulation",
-    "42": "free circulation",
-    "44": "end use",
-    "45": "free circulation",
-    "46": "outward processing",
-    "48": "free circulation",
-    "51": "inward processing",
-    "53": "temporary admission",
-    "61": "re-import",
-    "63": "re-import",
-    "68": "re-import",
-    "71": "customs warehousing",
-    "76": "export",
-    "77": "export",
-    "78": "free zone",
-    "95": "customs warehousing",
-    "96": "customs warehousing",
-}
-_BY_TYPE = {"IM": "import", "EX": "export", "CO": "free circulation", "T": "transit"}
-Message = Notification | Movement
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +47,7 @@ class Subject:
         trader: Identifier of the declarant or exporter, "" if unknown.
         containers: Container numbers it states.
         departed_at: When a movement message says the goods left, None if none does.
+        trade_reference: The best reference it states, `scheme:value`; "" if it states none that can be one.
     """
 
     manifest: str | None = None
@@ -119,63 +58,7 @@ class Subject:
     trader: str = ""
     containers: tuple[str, ...] = ()
     departed_at: datetime | None = None
-
-
-def ordered(messages: Iterable[Message]) -> list[Message]:
-    """Put messages in order: by time, at equal times by the table's order, then by file name.
-
-    An arrival without a time of its own stands right after the acceptance (or last receipt) that it led to; a
-    consolidation stands before the first movement.
-    """
-    kept = list(messages)
-    notices = [each for each in kept if isinstance(each, Notification)]
-    opening = [each.issued for each in notices if each.function == "01"] or [
-        each.issued for each in notices if each.function == "02"
-    ]
-    fallback = max(opening, default=max((each.issued for each in notices), default=None))
-
-    first = min(
-        (each.at for each in kept if isinstance(each, Movement) and each.at is not None), default=fallback
-    )
-
-    def key(message: Message) -> tuple[float, int, str, str]:
-        if isinstance(message, Notification):
-            return (
-                message.issued.timestamp(),
-                _RANK.get(message.function, 6),
-                message.file,
-                message.reference,
-            )
-        at = message.at or (fallback if message.code in _ARRIVALS else fallback or first)
-        return (
-            at.timestamp() if at else float("inf"),
-            _RANK.get(message.code, 6),
-            message.file,
-            message.reference,
-        )
-
-    return sorted(kept, key=key)
-
-
-def without_repeats(messages: Sequence[Message]) -> tuple[list[Message], int]:
-    """Drop messages whose own reference was seen before; return the rest and how many were dropped."""
-    seen: set[tuple[str, str]] = set()
-    kept: list[Message] = []
-    for each in messages:
-        kind = "notification" if isinstance(each, Notification) else "movement"
-        if each.reference and (kind, each.reference) in seen:
-            continue
-        seen.add((kind, each.reference))
-        kept.append(each)
-    return kept, len(messages) - len(kept)
-
-
-def procedure(subject: Subject) -> Json:
-    """What a release of this declaration is for, in words and as declared."""
-    codes = list(dict.fromkeys(subject.procedures))
-    words = [_PROCEDURES[code[:2]] for code in codes if code[:2] in _PROCEDURES]
-    word = words[0] if words else _BY_TYPE.get(subject.type_code[:2], "the declared procedure")
-    return {"procedure": word, **({"procedure_codes": codes} if codes else {})}
+    trade_reference: str = ""
 
 
 class RecordSequence:
@@ -195,6 +78,7 @@ class RecordSequence:
         self._said_unopened = False
         self._holds: list[tuple[int, str]] = []  # open holds: number and whose
         self._arrived: datetime | None = None
+        self._departed: tuple[datetime, str] | None = None  # time and place of the last departure
 
     def take(self, message: Message) -> None:
         """Append what follows from one message."""
@@ -355,7 +239,7 @@ class RecordSequence:
             return
         self._lift(message, "customs", _customs(self.administration))
         schema = "cargo-release/1" if kind == "RELEASE" else "cargo-clearance/1"
-        details: Json = {"schema": schema, **procedure(self.subject)}
+        details: Json = {"schema": schema, **procedure(self.subject.procedures, self.subject.type_code)}
         if result:
             details["outcome"] = result
         if message.office:
@@ -395,6 +279,7 @@ class RecordSequence:
                 "subject": None,
                 "manifest": self.subject.manifest,
                 "details": None,
+                "trade_reference": self.subject.trade_reference or self.reference,
                 "source": source,
             }
         )
@@ -438,11 +323,16 @@ class RecordSequence:
 
     def _departure(self, at: datetime, message: Message, party: Json, details: Json) -> None:
         if self._arrived and at < self._arrived:
-            self._find(
-                message,
-                f"the goods depart at {rfc3339(at)}, before they arrive at {rfc3339(self._arrived)}",
-            )
+            self._find_turned(message, at, self._arrived)
+        if isinstance(message, Movement):
+            self._departed = (at, message.location)
         self._custody("DEPARTURE", at, message, party, details)
+
+    def _find_turned(self, message: Message, departed: datetime, arrived: datetime) -> None:
+        self._find(
+            message,
+            f"the goods depart at {rfc3339(departed)}, before they arrive there at {rfc3339(arrived)}",
+        )
 
     def _movement(self, message: Movement) -> None:
         if message.code == "EAA":
@@ -453,7 +343,7 @@ class RecordSequence:
         at = message.at
         if at is None:
             at = self._last_time()
-            if message.code in _ARRIVALS:
+            if message.code in ARRIVALS:
                 self._find(message, "it does not say when; the time of the message before it is taken")
         if at is None:
             self._find(message, "it does not say when, and no other message does; nothing follows from it")
@@ -466,7 +356,11 @@ class RecordSequence:
         if self.subject.containers:
             details["containers"] = list(self.subject.containers)
         party = self._trader() if not message.submitter else _trader(self.administration, message.submitter)
-        if message.code in _ARRIVALS:
+        if message.code in ARRIVALS:
+            # An arrival after an arrival is a return; an arrival that no one came before, a departure too early.
+            is_first = self._arrived is None
+            if is_first and self._departed and self._departed[1] == message.location:
+                self._find_turned(message, self._departed[0], at)
             self._arrived = at
             self._custody("ARRIVAL", at, message, party, details)
         elif message.code == "EDL":

@@ -515,6 +515,39 @@ def test_a_presentation_of_goods_arrives_after_the_acceptance_it_led_to(folder: 
     assert records[2]["party"]["identifier"] == "XI553202734852"
 
 
+def test_an_opening_names_the_best_reference_that_is_stated(folder: Folder) -> None:
+    ucr = "<UCR><TraderAssignedReferenceID>6sg 2019-7</TraderAssignedReferenceID></UCR>"
+    folder.put(declared())
+    folder.put(declared("LRN2", references=ucr))
+    folder.notify("01", "20240125090000Z")
+    folder.notify("01", "20240125090000Z", mrn=OTHER_MRN, lrn="LRN2")
+    folder.notify("01", "20240125090000Z", mrn="22GB5PAB6M5UPWCAR1", lrn="LRN3")
+    references = [
+        folder.records(f"mrn:{mrn}")[1]["trade_reference"] for mrn in (MRN, OTHER_MRN, "22GB5PAB6M5UPWCAR1")
+    ]
+    assert references == ["ducr:5GB395784431192-A", "ucr:6SG2019-7", "mrn:22GB5PAB6M5UPWCAR1"]
+
+
+def test_a_movement_in_the_gateways_envelope_is_read(folder: Folder) -> None:
+    folder.put(declared())
+    folder.notify("01", "20240125090000Z")
+    folder.move("EAL", "5GB395784431192-A", at="2024-01-25T10:00:00Z")
+    bare = (folder.path / "03.xml").read_text()
+    (folder.path / "03.xml").write_text(f"<Inbound><requestDetail>{bare}</requestDetail></Inbound>")
+    assert folder.kinds() == ["LODGE", "OPEN", "ARRIVAL"]
+
+
+@pytest.mark.parametrize(
+    ("departure", "is_odd"), [("2024-01-25T10:00:00Z", True), ("2024-01-27T10:00:00Z", False)]
+)
+def test_a_departure_from_a_place_the_day_before_the_arrival_there_is_a_finding(
+    folder: Folder, departure: str, is_odd: bool
+) -> None:
+    folder.move("EDL", "5GB395784431192-A", at=departure)
+    folder.move("EAL", "5GB395784431192-A", at="2024-01-26T10:00:00Z")
+    assert any("before they arrive there" in str(each) for each in folder.imported().findings) == is_odd
+
+
 def test_goods_that_depart_before_they_arrive_are_a_finding(folder: Folder) -> None:
     folder.put(declared())
     folder.notify("01", "20240120090000Z")
