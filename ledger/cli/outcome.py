@@ -90,16 +90,15 @@ def _code_of(error: errors.LedgerError) -> int:
 
 
 def _facts(error: errors.LedgerError) -> dict[str, Any]:
+    """The error's own facts; of a service's problem that whole, which repeats its sentence and title."""
+    if isinstance(error, errors.ServiceError) and error.problem:
+        return {"problem": error.problem}
     plain = (str, int, float, bool, type(None))
-    facts: dict[str, Any] = {
+    return {
         name: "0x" + value.hex() if isinstance(value, bytes) else value
         for name, value in vars(error).items()
         if isinstance(value, (*plain, bytes))
     }
-    problem = getattr(error, "problem", None)
-    if isinstance(problem, dict) and problem:
-        facts["problem"] = problem
-    return facts
 
 
 def _say_usage(error: Any, as_json: bool) -> int:

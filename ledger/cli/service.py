@@ -21,7 +21,7 @@ from ledger.cli.options import (
 )
 from ledger.cli.output import Output
 from ledger.core.identifiers import Party, TradeReference
-from ledger.errors import InvalidIdentifier, LedgerError, NotFound
+from ledger.errors import InvalidIdentifier, LedgerError, NotFound, NotPermitted, ServiceError
 
 if TYPE_CHECKING:
     from ledger import keys
@@ -141,7 +141,15 @@ class ServiceSigner(ServiceReader):
     @cached_property
     def party(self) -> str:
         """For whom the account acts: as given, or as the registry has it."""
-        return str(self._acts_for or self.client.account(self.key.address).party)
+        if self._acts_for is not None:
+            return str(self._acts_for)
+        try:
+            return self.client.account(self.key.address).party
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            reason = "it is not enrolled with any administration; its governor does that with `account enrol`"
+            raise NotPermitted(self.key.address, reason) from None
 
 
 def _reference(text: str, wanted: str) -> str:

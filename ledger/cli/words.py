@@ -56,8 +56,10 @@ def basis_text(document: Mapping[str, Any] | None) -> str:
         return basis
     if not isinstance(basis, Mapping):
         return "not stated in the manifest"
-    kind = str(basis.get("type", ""))
-    said = [f"{_BASES.get(kind[:2], kind or 'type not stated')}{f' ({kind})' if kind[:2] in _BASES else ''}"]
+    kind, code = str(basis.get("kind") or ""), str(basis.get("type") or "")
+    if kind in ("", "declaration") and code[:2] in _BASES:
+        kind = _BASES[code[:2]]
+    said = [" ".join(part for part in (kind or "kind not stated", f"({code})" if code else "") if part)]
     for name, label in (("mrn", "MRN"), ("lrn", "LRN"), ("version", "version")):
         if basis.get(name):
             said.append(f"{label} {basis[name]}")
