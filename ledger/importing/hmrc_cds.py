@@ -124,8 +124,9 @@ def _write(batch: Batch, out: Path, report: ImportReport) -> None:
                     "goods; it takes effect with customs' notification",
                 )
             )
+    departures = _departures(batch)
     for reference, messages in group(batch, linked).items():
-        _write_sequence(reference, messages, batch, linked, written, out, names, report)
+        _write_sequence(reference, messages, batch, linked, departures, written, out, names, report)
 
 
 class _Names:
@@ -133,14 +134,16 @@ class _Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
 
     def give(self, wanted: str) -> str:
-        """A name of `[A-Za-z0-9._-]`, numbered if it was given before."""
+        """A name of `[A-Za-z0-9._-]`, numbered if it was given before; capitals do not make it another."""
         base = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-.")[:100] or "unnamed"
-        name, number = base, 1
+        name, number = base, self._next.get(base.lower(), 2)
         while name.lower() in self._taken:
-            number += 1
             name = f"{base}-{number}"
+            number += 1
+        self._next[base.lower()] = number
         self._taken.add(name.lower())
         return name
 
@@ -173,6 +176,7 @@ def _write_sequence(
     messages: Sequence[Message],
     batch: Batch,
     links: Links,
+    departures: dict[str, datetime],
     written: dict[int, str],
     out: Path,
     names: _Names,
@@ -184,7 +188,13 @@ def _write_sequence(
     index = links.by_mrn.get(value) if scheme == "mrn" else None
     if index is not None:
         subject = _subject(batch.declarations[index][1], written.get(index))
-        subject.departed_at = _departure(batch, batch.declarations[index][1])
+        references = batch.declarations[index][1].references
+        left = [
+            departures[each]
+            for each in (references.get("ducr"), references.get("mucr"))
+            if each in departures
+        ]
+        subject.departed_at = max(left, default=None)
         _write_amended(kept, batch.declarations[index], subject, out, names, report)
     sequence = RecordSequence(reference, _administration(scheme, value, batch), subject)
     if scheme == "mucr":
@@ -239,16 +249,13 @@ def _trade_reference(found: Declaration) -> str:
     return ""
 
 
-def _departure(batch: Batch, found: Declaration) -> datetime | None:
-    """When the movement message of its DUCR, or of its master UCR, says that the goods left."""
-    references = found.references
-    mine = {references.get("ducr"), references.get("mucr")} - {None}
-    times = [
-        each.at
-        for each in batch.messages
-        if isinstance(each, Movement) and each.code == "EDL" and each.at and each.ucr in mine
-    ]
-    return max(times, default=None)
+def _departures(batch: Batch) -> dict[str, datetime]:
+    """When movement messages say that goods left, by the DUCR or master UCR they name; the last time counts."""
+    found: dict[str, datetime] = {}
+    for each in batch.messages:
+        if isinstance(each, Movement) and each.code == "EDL" and each.at and each.ucr:
+            found[each.ucr] = max(found.get(each.ucr, each.at), each.at)
+    return found
 
 
 def _write_amended(
@@ -346,13 +353,14 @@ def _open_master(
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that no reader ever sees half a file."""
+    """Write beside and rename, so that no reader ever sees half a file, and a killed run leaves none.
+
+    Nothing is forced to the disk: after a power cut the import runs again, and writes the same.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

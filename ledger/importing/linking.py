@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from ledger.importing.declarations import Declaration
 from ledger.importing.notifications import Notification
 from ledger.importing.ordering import Message
 from ledger.importing.recognition import Batch
@@ -32,70 +31,90 @@ class Links:
     masters: dict[str, list[int]] = field(default_factory=dict)
 
 
+class _Index:
+    """The declarations of a batch by what they state, requests left out."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.originals = [
+            (index, found) for index, (_, found) in enumerate(batch.declarations) if not found.request
+        ]
+        self._by_lrn: dict[str, list[int]] = {}
+        self._by_mrn: dict[str, list[int]] = {}
+        for index, found in self.originals:
+            if found.lrn:
+                self._by_lrn.setdefault(found.lrn, []).append(index)
+            if found.mrn and not found.retrieved:
+                self._by_mrn.setdefault(found.mrn.upper(), []).append(index)
+
+    def of_lrns(self, lrns: Sequence[str]) -> list[int]:
+        """Declarations of these LRNs; those that a trader lodged before those that customs gave out again."""
+        found = [index for lrn in lrns for index in self._by_lrn.get(lrn, [])]
+        lodged = [index for index in found if not self._batch.declarations[index][1].retrieved]
+        return lodged or found
+
+    def of_mrn(self, mrn: str) -> list[int]:
+        """Declarations that a trader lodged and that state this MRN."""
+        return self._by_mrn.get(mrn, [])
+
+
 def link(batch: Batch, notices: Sequence[Notification], report: ImportReport) -> Links:
     """Find which declaration belongs to which MRN, by the references they state; ambiguity is a finding, no guess."""
-    links = Links()
-    originals = [
-        (index, name, found) for index, (name, found) in enumerate(batch.declarations) if not found.request
-    ]
+    links, index = Links(), _Index(batch)
+    _link_notified(batch, notices, links, index, report)
+    for number, found in index.originals:
+        if found.mrn:
+            mrn = found.mrn.upper()
+            links.mrn_of.setdefault(number, mrn)
+            lodged = _nearest(index.of_lrns([found.lrn]), batch, batch.declarations[number][0])
+            links.mrn_of.setdefault(number if lodged is None else lodged, mrn)
+            links.by_mrn.setdefault(mrn, number if lodged is None else lodged)
+    for number, (_, found) in enumerate(batch.declarations):
+        if found.request and found.mrn.upper() in links.by_mrn:
+            links.base_of[number] = links.by_mrn[found.mrn.upper()]
+    for number, found in index.originals:
+        references, mrn = found.references, links.mrn_of.get(number, "")
+        if mrn and "ducr" in references:
+            links.mrn_by_ucr.setdefault(references["ducr"], []).append(mrn)
+        if "mucr" in references:
+            links.masters.setdefault(references["mucr"], []).append(number)
+    return links
+
+
+def _link_notified(
+    batch: Batch, notices: Sequence[Notification], links: Links, index: _Index, report: ImportReport
+) -> None:
     by_mrn: dict[str, list[Notification]] = {}
     for each in sorted(notices, key=lambda each: (each.issued, each.file)):
         by_mrn.setdefault(each.mrn, []).append(each)
     for mrn, group in by_mrn.items():
-        stated = [index for index, _, found in originals if found.mrn.upper() == mrn and not found.retrieved]
+        file = group[0].file
         lrns = list(dict.fromkeys(each.lrn for each in group if each.lrn))
+        named = ", ".join(lrns) or "(none stated)"
+        candidates = index.of_mrn(mrn) or index.of_lrns(lrns)
+        chosen = _nearest(candidates, batch, file)
+        sentences = []
         if len(lrns) > 1:
-            report.findings.append(
-                ImportFinding(
-                    group[0].file,
-                    f"the notifications about {mrn} name several LRNs ({', '.join(lrns)}); they are kept together by the MRN",
-                )
+            sentences.append(
+                f"the notifications about {mrn} name several LRNs ({named}); they are kept together by the MRN"
             )
-        candidates = stated or _by_lrn(originals, lrns)
-        chosen = _nearest(candidates, batch, group[0].file)
-        if chosen is not None:
-            links.by_mrn[mrn] = chosen
-            links.mrn_of[chosen] = mrn
-        elif candidates:
-            report.findings.append(
-                ImportFinding(
-                    group[0].file,
-                    f"several declarations have the LRN {', '.join(lrns)}; none is taken for {mrn}, name it when sending",
-                )
+        if chosen is None and candidates:
+            sentences.append(
+                f"several declarations have the LRN {named}; none is taken for {mrn}, name it when sending"
+            )
+        elif chosen is None:
+            sentences.append(
+                f"no declaration of this batch has the LRN {named} of {mrn}; its records name no manifest"
             )
         else:
-            report.findings.append(
-                ImportFinding(
-                    group[0].file,
-                    f"no declaration of this batch has the LRN {', '.join(lrns) or '(none stated)'} of {mrn}; its records "
-                    "name no manifest",
+            if chosen in links.mrn_of:
+                sentences.append(
+                    f"the declaration of LRN {named} has two MRNs, {links.mrn_of[chosen]} and {mrn}; each has records of "
+                    "its own"
                 )
-            )
-    for index, _, found in originals:
-        if found.mrn:
-            mrn = found.mrn.upper()
-            links.mrn_of.setdefault(index, mrn)
-            lodged = _nearest(_by_lrn(originals, [found.lrn]), batch, batch.declarations[index][0])
-            links.mrn_of.setdefault(index if lodged is None else lodged, mrn)
-            links.by_mrn.setdefault(mrn, index if lodged is None else lodged)
-    for index, (_, found) in enumerate(batch.declarations):
-        if found.request and found.mrn.upper() in links.by_mrn:
-            links.base_of[index] = links.by_mrn[found.mrn.upper()]
-    for index, _, found in originals:
-        references = found.references
-        mrn = links.mrn_of.get(index, "")
-        if mrn and "ducr" in references:
-            links.mrn_by_ucr.setdefault(references["ducr"], []).append(mrn)
-        if "mucr" in references:
-            links.masters.setdefault(references["mucr"], []).append(index)
-    return links
-
-
-def _by_lrn(originals: Sequence[tuple[int, str, Declaration]], lrns: Sequence[str]) -> list[int]:
-    """Declarations of these LRNs; those that a trader lodged before those that customs gave out again."""
-    found = [each for each in originals if each[2].lrn and each[2].lrn in lrns]
-    lodged = [each for each in found if not each[2].retrieved]
-    return [index for index, _, _ in lodged or found]
+            links.by_mrn[mrn] = chosen
+            links.mrn_of.setdefault(chosen, mrn)
+        report.findings += [ImportFinding(file, sentence) for sentence in sentences]
 
 
 def _nearest(candidates: Sequence[int], batch: Batch, file: str) -> int | None:
