@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.bodies import read_json
 from api.problems import INVALID_REQUEST, UNEXPECTED, Problem, invalid_fields, problem_of, too_large
@@ -19,9 +21,24 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.messages import ManifestAccepted, ManifestSubmission, ProblemView
 
+MEDIA_TYPE = "application/x-ndjson"
 MAX_LINE_BYTES = 3 << 19  # 1.5 MiB: a document of 1 MiB, and room for how it is spelled
 _MAX_LINES = 1_000  # lodged in one transaction
 _logger = logging.getLogger("cargo_ledger.api")
+
+
+class AnswersAsTheyCome(StreamingResponse):
+    """A response whose content is made from the request's body while that comes in.
+
+    Why not the framework's: it reads the request too, to notice that the client has gone, and so would take its lines.
+    Here the reader of the lines notices.
+    """
+
+    media_type = MEDIA_TYPE
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        await self.stream_response(send)
 
 
 async def answer_lines(body: AsyncIterator[bytes], ledger: Ledger) -> AsyncIterator[bytes]:

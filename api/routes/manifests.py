@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.batches import answer_lines
+from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
 from api.dependencies import Reading, TheLedger
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
@@ -96,7 +95,7 @@ def lodge(
 @router.post(
     "/batch",
     summary="Lodge many manifests, a line each",
-    response_class=StreamingResponse,
+    response_class=AnswersAsTheyCome,
     responses=also(
         200,
         "For each line, in order, an answer or a problem; a blank line is a problem too",
@@ -105,10 +104,10 @@ def lodge(
     | problems(UNSUPPORTED_MEDIA),
     openapi_extra={"requestBody": {"required": True, "content": ndjson("ManifestSubmission")}},
 )
-async def lodge_batch(request: Request, ledger: TheLedger) -> StreamingResponse:
+async def lodge_batch(request: Request, ledger: TheLedger) -> AnswersAsTheyCome:
     """Take signed manifest records line by line, answering as they come; read the answers while sending a long batch."""
-    require_media_type(request, "application/x-ndjson")
-    return StreamingResponse(answer_lines(request.stream(), ledger), media_type="application/x-ndjson")
+    require_media_type(request, MEDIA_TYPE)
+    return AnswersAsTheyCome(answer_lines(request.stream(), ledger))
 
 
 @router.get(
