@@ -11,7 +11,7 @@ Source: DESIGN 5; RFC 8259, RFC 6901, RFC 8785.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256, shake_256
 from typing import Any, NamedTuple
@@ -25,7 +25,6 @@ from ledger.core.leaves import (
     MAX_LEAVES,
     MAX_POINTER_BYTES,
     SALT_BYTES,
-    LeafValue,
     document_root,
     escape,
     field_hashes,
@@ -112,10 +111,14 @@ def parse(data: bytes) -> Document:
         value = strict_json.read(data, _LIMITS, InvalidDocument)
     if not isinstance(value, dict):
         raise InvalidDocument("", "it must be a JSON object")
-    leaves = _flatten(value)
-    shape = _shapes[tuple(leaves)]
-    values = list(leaves.values())
-    return Document(data, shape.pointers, shape.heads, tuple(texts([values[leaf] for leaf in shape.order])))
+    outline, values = _outline(value)
+    shape = _shapes.get(outline)
+    if shape is None or not _in_range([values[place] for place in shape.integers]):
+        shape = _shape(value)
+        _shapes.keep(outline, shape)
+    return Document(
+        data, shape.pointers, shape.heads, tuple(texts([values[place] for place in shape.leaves]))
+    )
 
 
 def _read_plain(data: bytes) -> Any:
@@ -123,7 +126,7 @@ def _read_plain(data: bytes) -> Any:
 
     orjson accepts what is JSON and no more. Written back, its value has the same bytes but for spaces only if no name
     stood twice (the lost member is missing), no integer was -0 and no escape was longer than needed. Floats, integers
-    out of range and too deep a nesting are written back alike: those `_flatten` refuses.
+    out of range and too deep a nesting are written back alike: those `_shape` refuses.
     """
     # No more leaves than are allowed, before memory is spent on them: a leaf takes two bytes at least, with what parts
     # it from the next; in a longer text each follows one of these bytes (there are more of them where strings hold some).
@@ -141,106 +144,97 @@ def _read_plain(data: bytes) -> Any:
     return None
 
 
-class _Parts(dict[str, str]):
-    """The pointer's part for a member's name, with its slash; KeyError for a name that reads as a position.
-
-    Kept because documents share their names; cleared when full, and long names are not kept, so no input fills memory.
-    """
-
-    def __missing__(self, name: str) -> str:
-        if is_index(name):
-            raise KeyError(name)
-        part = "/" + escape(name)
-        if len(name) <= 64:
-            if len(self) >= 4096:
-                self.clear()
-            self[name] = part
-        return part
-
-
-class _Positions(dict[int, str]):
-    """The pointer's part for a position in an array."""
-
-    def __missing__(self, position: int) -> str:
-        self[position] = part = f"/{position}"  # no array has more than MAX_LEAVES
-        return part
-
-
-_parts = _Parts()
-_positions = _Positions()
-
-
 class _Shape(NamedTuple):
-    """What documents with the same members share."""
+    """What documents with the same members share; places are those of the values in an outline."""
 
-    pointers: tuple[str, ...]  # ascending
+    pointers: tuple[str, ...]  # of the leaves, ascending
     heads: tuple[bytes, ...]
-    order: tuple[int, ...]  # which leaf of the document, as it was read, comes first, second …
+    leaves: tuple[int, ...]  # where each leaf's value stands
+    integers: tuple[int, ...]  # where an integer stands
 
 
-class _Shapes(dict[tuple[str, ...], _Shape]):
-    """Shapes by pointers in the order of reading: sorting and encoding them is a tenth of committing.
+class _Shapes(dict[tuple[object, ...], _Shape]):
+    """Shapes by outline: making the pointers, sorting and encoding them is a third of committing.
 
     An exporter's manifests have few shapes. Large ones are not kept, and all are let go when there are too many: no
     input makes this more than about 30 MB.
     """
 
-    def __missing__(self, pointers: tuple[str, ...]) -> _Shape:
-        order = tuple(sorted(range(len(pointers)), key=pointers.__getitem__))
-        ascending = tuple([pointers[leaf] for leaf in order])
-        for pointer in ascending:
-            if len(pointer) > MAX_POINTER_BYTES or len(pointer.encode()) > MAX_POINTER_BYTES:
-                raise _pointer_too_long(pointer)
-        heads = tuple(map(head, ascending))
-        shape = _Shape(ascending, heads, order)
-        if len(order) <= 512 and sum(map(len, heads)) <= 2**15:
+    def keep(self, outline: tuple[object, ...], shape: _Shape) -> None:
+        if len(shape.leaves) <= 512 and sum(map(len, shape.heads)) <= 2**15:
             if len(self) >= 256:
                 self.clear()
-            self[pointers] = shape
-        return shape
+            self[outline] = shape
 
 
 _shapes = _Shapes()
 
 
-def _flatten(document: dict[str, Any]) -> dict[str, LeafValue]:
-    """Find the leaves: every scalar and every empty container, by pointer."""
-    leaves: dict[str, LeafValue] = {}
+def _outline(document: dict[str, Any]) -> tuple[tuple[object, ...], list[Any]]:
+    """Tell what stands where, without the values, and list the values: the document, its members, theirs, and so on.
+
+    The outline is, for each container in the order of the list, its names if it has any and how many members it has;
+    then the type of each value. Two documents have one outline only if they differ in nothing but scalars.
+    """
+    values: list[Any] = [document]
+    containers: list[Any] = [document]
+    outline: list[object] = []
+    for container in containers:  # it grows while it is read
+        if container.__class__ is dict:
+            outline += container
+            container = container.values()
+        outline.append(len(container))
+        values += container
+        for value in container:
+            if value.__class__ is dict or value.__class__ is list:
+                containers.append(value)
+    outline += map(type, values)
+    return tuple(outline), values
+
+
+def _in_range(integers: list[int]) -> bool:
+    return not integers or (-HIGHEST_INTEGER <= min(integers) and max(integers) <= HIGHEST_INTEGER)
+
+
+def _shape(document: dict[str, Any]) -> _Shape:
+    """Find the leaves, every scalar and every empty container, and judge all that is known only now."""
+    places = {} if document else {"": 0}
+    integers = []
+    place = 0
     pending: list[tuple[str, Any, int]] = [("", document, 1)]
     for above, container, depth in pending:  # it grows while it is read
-        if depth > MAX_DEPTH:
-            raise InvalidDocument(above, f"objects and arrays are nested deeper than {MAX_DEPTH}")
         if len(above) > MAX_POINTER_BYTES:  # its leaves' pointers are longer still: refuse before making them
             raise _pointer_too_long(above)
-        if not container:
-            leaves[above] = container
-            continue
-        is_object = container.__class__ is dict
-        parts: Mapping[Any, str] = _parts if is_object else _positions
-        try:
-            for name, value in container.items() if is_object else enumerate(container):
-                pointer = above + parts[name]
-                kind = value.__class__
-                if kind is str:
-                    leaves[pointer] = value
-                elif kind is dict or kind is list:
+        is_object = isinstance(container, dict)
+        members: Iterable[tuple[Any, Any]] = container.items() if is_object else enumerate(container)
+        for name, value in members:
+            place += 1
+            pointer = f"{above}/{escape(name) if is_object else name}"
+            if is_object and is_index(name):
+                raise InvalidDocument(pointer, "a name reads as a position in an array")
+            if isinstance(value, dict | list):
+                if depth == MAX_DEPTH:
+                    raise InvalidDocument(pointer, f"objects and arrays are nested deeper than {MAX_DEPTH}")
+                if value:
                     pending.append((pointer, value, depth + 1))
-                else:
-                    if kind is int or kind is float:
-                        _check_number(pointer, value)
-                    leaves[pointer] = value
-        except KeyError as error:
-            raise InvalidDocument(
-                f"{above}/{error.args[0]}", "a name reads as a position in an array"
-            ) from None
-    return leaves
-
-
-def _check_number(pointer: str, value: int | float) -> None:
-    if isinstance(value, float):
-        raise InvalidDocument(pointer, strict_json.NO_FLOAT)
-    if not -HIGHEST_INTEGER <= value <= HIGHEST_INTEGER:
-        raise InvalidDocument(pointer, strict_json.NO_SUCH_INTEGER)
+                    continue
+            elif isinstance(value, float):
+                raise InvalidDocument(pointer, strict_json.NO_FLOAT)
+            elif isinstance(value, int) and not isinstance(value, bool):
+                if not _in_range([value]):
+                    raise InvalidDocument(pointer, strict_json.NO_SUCH_INTEGER)
+                integers.append(place)
+            places[pointer] = place
+    pointers = sorted(places)
+    for pointer in pointers:
+        if len(pointer) > MAX_POINTER_BYTES or len(pointer.encode()) > MAX_POINTER_BYTES:
+            raise _pointer_too_long(pointer)
+    return _Shape(
+        tuple(pointers),
+        tuple(map(head, pointers)),
+        tuple([places[pointer] for pointer in pointers]),
+        tuple(integers),
+    )
 
 
 def _pointer_too_long(pointer: str) -> InvalidDocument:
