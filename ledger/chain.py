@@ -168,7 +168,9 @@ class _BoundedProvider(JSONBaseProvider):
         self.shown = _without_secrets(url)
         # the time of one read is bounded here, that of all reads together below
         self._http = httpx.Client(
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+            verify=not url.startswith("http:"),  # where there is nothing to verify, no certificates are loaded
         )
 
     def close(self) -> None:

@@ -1,0 +1,58 @@
+"""One development chain and one founded network for all of these tests; each begins from the same block."""
+
+import itertools
+
+import ledger_at_work
+import local_network
+import pytest
+
+import ledger.ledger
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory):
+    """A chain of these tests' own: they take blocks away from it, which a running service would see."""
+    network = local_network.begin(tmp_path_factory.mktemp("founded"))
+    yield network
+    local_network.end(network)
+
+
+@pytest.fixture
+def anvil(founded):
+    """The chain's controls; what a test did to the chain is undone after it."""
+    anvil = ledger_at_work.Anvil(founded.chain.url)
+    snapshot = anvil.ask("evm_snapshot")
+    anvil.mine(20)  # what is taken away must not reach below the snapshot: anvil could not go back to it
+    try:
+        yield anvil
+        anvil.automine(True)
+        anvil.ask("evm_revert", snapshot)
+    finally:
+        anvil.close()
+
+
+@pytest.fixture
+def open_ledger(founded, anvil, tmp_path, monkeypatch):
+    """Make a ledger with a database of its own: `open_ledger(administration="NL")`."""
+    monkeypatch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    opened = []
+    names = itertools.count()
+
+    def open_one(database=None, **changes):
+        at_work = ledger_at_work.open_ledger(
+            founded, anvil, database or tmp_path / f"{next(names)}.sqlite3", **changes
+        )
+        opened.append(at_work)
+        return at_work
+
+    yield open_one
+    for at_work in opened:
+        at_work.ledger.close()
+
+
+@pytest.fixture
+def singapore(open_ledger):
+    """The ledger of SG, with the registry indexed."""
+    at_work = open_ledger()
+    at_work.settle()
+    return at_work

@@ -1,0 +1,92 @@
+"""A node that does wrong on purpose: a real HTTP server on loopback before a real node, or before none.
+
+`FaultyNode(upstream)` passes everything on; a test gives it a `fault`, which sees each request and its true answer and
+returns what is sent instead: an object (sent as JSON), raw bytes, or `HANG_UP` for a closed connection.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+HANG_UP = object()
+Fault = Callable[[dict[str, Any], Any], Any]
+
+
+class FaultyNode:
+    def __init__(self, upstream: str | None = None) -> None:
+        self.upstream = upstream
+        self.fault: Fault | None = None
+        self.status = 200
+        self.asked: list[str] = []
+        self._http = httpx.Client(trust_env=False, timeout=30)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._http.close()
+
+    def _answer(self, request: dict[str, Any]) -> Any:
+        self.asked.append(request["method"])
+        answer: Any = {"jsonrpc": "2.0", "id": request["id"], "result": None}
+        if self.upstream is not None:
+            answer = self._http.post(self.upstream, json=request).json()
+        return answer if self.fault is None else self.fault(request, answer)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        node = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                length = int(self.headers["content-length"])
+                answer = node._answer(json.loads(self.rfile.read(length)))
+                if answer is HANG_UP:
+                    self.close_connection = True
+                    return
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    if isinstance(answer, Iterator):
+                        self._drip(answer)
+                        return
+                    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                    self.send_response(node.status)
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            def _drip(self, parts: Iterator[bytes]) -> None:
+                self.send_response(node.status)
+                self.send_header("connection", "close")
+                self.end_headers()
+                for part in parts:
+                    self.wfile.write(part)
+                    self.wfile.flush()
+                self.close_connection = True
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+@contextlib.contextmanager
+def before(upstream: str | None = None) -> Iterator[FaultyNode]:
+    node = FaultyNode(upstream)
+    try:
+        yield node
+    finally:
+        node.close()
