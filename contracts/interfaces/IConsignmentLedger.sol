@@ -153,8 +153,8 @@ interface IConsignmentLedger {
 
     /// @notice Appends each record that the rules allow, and says of each other why not.
     /// @dev Open to any sender. Records are judged one by one, in order, each on the state the one before left; none
-    /// can spoil another. Budget 200,000 gas a record, never an estimate: a custodian could nest a consignment between
-    /// estimate and block. Reverts with `ConsignmentBatchMismatched` or `ConsignmentBatchTooLong` alone.
+    /// can spoil another. Give 200,000 gas a record and the transaction's own, never an estimate: a custodian could nest
+    /// a consignment between estimate and block. Reverts with `ConsignmentBatchMismatched` or `ConsignmentBatchTooLong` alone.
     /// @param records At most `batchLimit` records.
     /// @param signatures One a record, 65 bytes r ‖ s ‖ v, low s, v 27 or 28.
     function append(CustodyRecord[] calldata records, bytes[] calldata signatures) external;

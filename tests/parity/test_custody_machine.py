@@ -270,7 +270,7 @@ class CustodyMachine(RuleBasedStateMachine):
             consignment = self.pick(free)
             changes["counterpart"] = random.choice([ZERO16, *(actor.party for actor in self.actors[:10])])
         else:
-            full = random.random() < 0.2
+            full = random.random() < 0.4
             consignment = self.pick(lambda each: free(each) and bool(model.contents(each)) == full)
         actor = self.of_party(model.custodian(consignment))
         if kind == K.CONSOLIDATE:

@@ -120,6 +120,26 @@ class Desk:
         calls = [("eth_call", [{"to": self.address, "data": "0x" + each.hex()}, "latest"]) for each in data]
         return [bytes.fromhex(answer[2:66]) for answer in self.rpc_many(calls)]
 
+    def state(self, consignment: bytes, *actors: Any) -> list[bytes]:
+        """All that is kept of a consignment, in the words of the getters, with the lines of some accounts."""
+        one = (["bytes32"], [consignment])
+        names = ("trail", "custodyLine", "custodian", "offeredTo", "parent", "contents", "height")
+        holds = [
+            ("openHolds", ["bytes32", "bytes8"], [consignment, code.ljust(8, b"\0")])
+            for code in (b"SG", b"AE", b"NL")
+        ]
+        lines = [("accountLine", ["bytes32", "address"], [consignment, actor.address]) for actor in actors]
+        return self.ask_many([*((name, *one) for name in names), *holds, *lines])
+
+    def number(self, function: str, consignment: bytes) -> int:
+        return int.from_bytes(self.ask(function, ["bytes32"], [consignment]), "big")
+
+    def party(self, function: str, consignment: bytes) -> bytes:
+        return self.ask(function, ["bytes32"], [consignment])[:16]
+
+    def word(self, function: str, consignment: bytes) -> bytes:
+        return self.ask(function, ["bytes32"], [consignment])
+
     def slot(self, slot: bytes) -> bytes:
         """A storage slot of the contract, 32 bytes."""
         return bytes.fromhex(self.rpc("eth_getStorageAt", self.address, "0x" + slot.hex(), "latest")[2:])
@@ -219,6 +239,24 @@ class Desk:
         outcome = self.step(kind, actor, consignment, **changes)
         assert outcome.refusal is Refusal.NONE, f"{kind.name} was refused: {outcome.refusal.name}"
         return outcome.digest
+
+    def refuses(
+        self, refusal: Refusal, kind: CustodyKind, actor: Any, consignment: bytes, **changes: Any
+    ) -> None:
+        """A record that is refused for this reason, by `append` and `check` alike, and changes nothing."""
+        self.refuses_record(refusal, self.record(kind, actor, consignment, **changes), actor)
+
+    def refuses_record(
+        self, refusal: Refusal, record: CustodyRecord, actor: Any, signature: bytes | None = None
+    ) -> None:
+        signature = actor.sign(self.digest(record)) if signature is None else signature
+        concerned = (record.consignment, record.subject)
+        before = [self.state(each, actor) for each in concerned]
+        assert self.check(record, signature) is refusal
+        (outcome,) = self.append([(record, signature)])
+        assert outcome.refusal is refusal, f"{outcome.refusal!r}, not {refusal!r}"
+        assert outcome.digest == self.digest(record)
+        assert [self.state(each, actor) for each in concerned] == before
 
     def open(self, actor: Any, **changes: Any) -> bytes:
         """A new consignment in the charge of `actor`'s party; its id."""
