@@ -24,6 +24,7 @@ _A_YEAR = timedelta(days=365)
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Show, enrol and revoke the accounts that act for an administration, a company or an agency.",
     epilog=examples(
         "cargo-ledger account consent --key exporter --party SG:ACME01 --roles trader --out consent.json",

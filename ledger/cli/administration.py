@@ -23,6 +23,7 @@ PROPOSAL_SECONDS = 30 * 86_400  # then it can no longer be approved (DESIGN 4)
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Show administrations, and propose or approve admission, suspension, reinstatement and a governor's replacement.",
     epilog=examples(
         "cargo-ledger administration show",

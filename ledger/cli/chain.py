@@ -22,6 +22,7 @@ GOVERNOR = "governor-"  # what the names of the founders' keys begin with
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Start, look at and stop a development chain. It is for one machine: no seals, no finality, no value.",
     epilog=examples("cargo-ledger chain up", "cargo-ledger chain status", "cargo-ledger chain down"),
 )

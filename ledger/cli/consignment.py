@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help=(
         "Follow cargo: open a consignment, record what happens to it, hold and release it, hand it over, look it up. "
         "CONSIGNMENT is its id or its trade reference."

@@ -13,10 +13,14 @@ from ledger.cli.files import UnusableFile
 from ledger.cli.options import ProofArgument, examples, pointer, using
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceReader, service_reader
-from ledger.cli.words import age_text, details_text, record_text, short, time_text
+from ledger.cli.words import age_text, cell_time, details_text, record_text, short, time_text
+from ledger.errors import ServiceError
 
 if TYPE_CHECKING:
     from ledger.messages import ConsignmentView, RecordView
+
+_PROMPT_SECONDS = 60  # a record that the chain took so soon after it was observed needs no second time
+_NAMED = 20  # of so many others the reference is looked up; a container may hold hundreds
 
 app = typer.Typer()
 
@@ -48,6 +52,7 @@ def show(
     """
     with session.out.progress("asking the service"):
         found = session.consignments(consignment)
+        names = _names(session, found)
         histories = (
             {each.id: session.client.consignment_records(each.id) for each in found} if history else {}
         )
@@ -56,7 +61,7 @@ def show(
         for number, view in enumerate(found):
             if number:
                 page.line()
-            _print(page, view, histories.get(view.id))
+            _print(page, view, histories.get(view.id), names)
         if len(found) > 1:
             page.line(f"{consignment} names {len(found)} consignments.")
 
@@ -71,16 +76,38 @@ def show(
     session.out.answer(data[0] if len(data) == 1 else {"consignments": data}, show)
 
 
-def _print(page: Page, view: ConsignmentView, records: list[RecordView] | None) -> None:
+def _names(session: ServiceReader, views: list[ConsignmentView]) -> dict[str, str]:
+    """The trade references of what the consignments are in and of what is in them, where they are known here."""
+    wanted = [each for view in views for each in (view.inside, *view.contents) if each is not None]
+    names = {}
+    for each in wanted[:_NAMED]:
+        try:
+            reference = session.client.consignment(each).reference
+        except ServiceError:
+            continue  # it is only not named
+        if reference is not None:
+            names[each] = reference
+    return names
+
+
+def _named(consignment: str, names: dict[str, str]) -> str:
+    return f"{names[consignment]} ({consignment})" if consignment in names else consignment
+
+
+def _print(
+    page: Page, view: ConsignmentView, records: list[RecordView] | None, names: dict[str, str]
+) -> None:
     page.line(view.reference or "A consignment whose trade reference is not known here", style="bold")
-    page.line(view.summary, style="bold green" if view.may_go else "bold red")
+    # what another administration holds may go as far as ours is concerned: say it, but not in green
+    style = "bold red" if not view.may_go else "bold yellow" if view.holds else "bold green"
+    page.line(view.summary, style=style)
     page.line()
     page.facts(
         {
             "opened by": view.opener,
             "manifest": view.manifest or "withdrawn",
-            "inside": view.inside,
-            "contents": "\n".join(view.contents) or None,
+            "inside": None if view.inside is None else _named(view.inside, names),
+            "contents": "\n".join(_named(each, names) for each in view.contents) or None,
             "id": view.id,
         }
     )
@@ -89,11 +116,7 @@ def _print(page: Page, view: ConsignmentView, records: list[RecordView] | None) 
             {"hold": f"{hold.party}, {hold.reason or 'reason not disclosed here'}, record {hold.record}"}
         )
     if records is not None:
-        page.table(
-            "History",
-            ("taken by the chain", "observed", "what", "by", "details"),
-            [_row(each, view.id) for each in records],
-        )
+        _print_history(page, view.id, records)
     for finding in view.findings:
         page.line(f"Look at this: {finding.message}", style="yellow")
     page.line(
@@ -102,15 +125,29 @@ def _print(page: Page, view: ConsignmentView, records: list[RecordView] | None) 
     )
 
 
+def _print_history(page: Page, consignment: str, records: list[RecordView]) -> None:
+    """The history as a table; when it was observed is a column only if that differs from when it was recorded."""
+    rows = [_row(each, consignment) for each in records]
+    columns: tuple[str, ...] = ("on chain (UTC)", "observed (UTC)", "what", "by", "details")
+    if all(_is_prompt(each) for each in records):
+        columns, rows = columns[:1] + columns[2:], [row[:1] + row[2:] for row in rows]
+    page.table("History", columns, rows)
+
+
+def _is_prompt(record: RecordView) -> bool:
+    taken = record.accepted_at
+    return taken is None or abs((taken - record.observed_at).total_seconds()) <= _PROMPT_SECONDS
+
+
 def _row(record: RecordView, consignment: str) -> tuple[str, ...]:
     if record.state == "refused":
         reason = record.problem.detail if record.problem is not None else "no reason is given"
         taken = "refused"
         details = reason
     else:
-        taken = time_text(record.accepted_at) if record.accepted_at is not None else "waiting"
+        taken = cell_time(record.accepted_at) or "waiting"
         details = details_text(record.document)
-    return (taken, time_text(record.observed_at), record_text(record, consignment), record.party, details)
+    return (taken, cell_time(record.observed_at), record_text(record, consignment), record.party, details)
 
 
 @app.command(

@@ -14,6 +14,7 @@ from ledger.cli.output import Output, Page
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Turn declarations and notifications of other systems into manifests and records.",
     epilog=examples("cargo-ledger import hmrc-cds declarations/*.xml notifications/ --out imported"),
 )

@@ -19,6 +19,7 @@ from ledger.cli.output import Output, Page
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Make and list the encrypted keys that sign for you.",
     epilog=examples("cargo-ledger key new officer", "cargo-ledger key list"),
 )

@@ -26,6 +26,7 @@ from ledger.errors import DigestMismatch, InvalidDisclosure
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Check, commit to, disclose, lodge, amend, withdraw and prove manifests.",
     epilog=examples(
         "cargo-ledger manifest check invoice.json",

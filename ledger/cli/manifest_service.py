@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
@@ -16,10 +17,10 @@ from ledger.cli.files import UnusableFile
 from ledger.cli.options import DocumentArgument, SecretOption, bytes32, examples, party, using
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceReader, ServiceSigner, service_reader, service_signer
-from ledger.cli.words import age_text, basis_text, time_text
+from ledger.cli.words import age_text, basis_text, short, time_text
 from ledger.core import documents
 from ledger.core.identifiers import Party, TradeReference
-from ledger.errors import InvalidIdentifier, LedgerError, ServiceUnavailable
+from ledger.errors import InvalidIdentifier, LedgerError, NotFound, ServiceUnavailable
 
 if TYPE_CHECKING:
     from ledger.client import LodgedManifest
@@ -33,6 +34,8 @@ _LATE = (
     "It is lodged, and the service has promised to anchor it; that has not happened within two minutes. Look again "
     "with `manifest show`; if it stays so, ask whoever runs the service."
 )
+
+_HEX32 = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 app = typer.Typer()
 
@@ -213,33 +216,46 @@ def show(
 ) -> None:
     """Show a manifest: what it rests on, who lodged it, whether it is anchored and still current.
 
-    A reference or container that several manifests have gives a list of them, the newest first.
+    Of a reference or a container the current manifest is shown, and those that it took the place of are listed; if
+    several are current, they are listed.
     """
     with session.out.progress("asking the service"):
         found = _find(session, manifest)
-    if len(found) == 1:
-        session.out.answer(found[0].model_dump(mode="json"), lambda page: _print_manifest(page, found[0]))
-        return
-    rows = [
-        (each.id or each.digest, each.party, basis_text(each.document), each.state, _closure_text(each))
-        for each in found
-    ]
+    current = [each for each in found if each.closure is None and each.state != "refused"]
+    chosen = found[0] if len(found) == 1 else current[0] if len(current) == 1 else None
+    others = [each for each in found if each is not chosen]
+
+    def show(page: Page) -> None:
+        if chosen is not None:
+            _print_manifest(page, chosen)
+        page.table(
+            f"Manifests of {manifest}" if chosen is None else "Not current any more",
+            ("id", "lodged by", "basis", "state", "stands"),
+            [
+                (each.id, each.party, basis_text(each.document), each.state, _closure_text(each, brief=True))
+                for each in others
+            ],
+        )
+
+    listed = [each.model_dump(mode="json") for each in others]
     session.out.answer(
-        {"manifests": [each.model_dump(mode="json") for each in found]},
-        lambda page: page.table(
-            f"Manifests of {manifest}", ("id", "lodged by", "basis", "state", "current"), rows
-        ),
+        {"manifests": listed} if chosen is None else {**chosen.model_dump(mode="json"), "others": listed},
+        show,
     )
 
 
 def _find(session: ServiceReader, name: str) -> list[ManifestView]:
-    if name.isalnum() and len(name) == 11:
-        found = session.client.find_manifests(container=name.upper())
-    elif ":" in name:
+    """The manifests of a name, newest first; records that only withdraw one are said by its closure."""
+    if _HEX32.fullmatch(name):
+        return [session.client.manifest(session.manifest_id(name))]
+    if ":" in name:
         found = session.client.find_manifests(reference=str(_reference(name)))
     else:
-        return [session.client.manifest(session.manifest_id(name))]
-    return found or [session.client.manifest(session.manifest_id(name))]
+        found = session.client.find_manifests(container=name.upper())
+    manifests = [each for each in found if each.id is not None]
+    if not manifests:
+        raise NotFound("manifest of", name)
+    return manifests
 
 
 def _print_manifest(page: Page, view: ManifestView) -> None:
@@ -305,14 +321,15 @@ def _state_text(view: ManifestView) -> str:
     return f"{view.state}, anchored {anchored} in block {view.anchor.block}"
 
 
-def _closure_text(view: ManifestView) -> str:
+def _closure_text(view: ManifestView, *, brief: bool = False) -> str:
     if view.closure is None:
         return "current" if view.id is not None and view.state != "refused" else "no manifest of its own"
     when = time_text(view.closure.time)
     why = _reason_text(view.closure.reason)
     if view.closure.successor is None:
         return f"withdrawn {when}: {why}"
-    return f"superseded {when} by {view.closure.successor}: {why}"
+    successor = short(view.closure.successor) if brief else view.closure.successor
+    return f"superseded {when} by {successor}: {why}"
 
 
 def _reason_text(number: int) -> str:

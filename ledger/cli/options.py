@@ -163,6 +163,10 @@ def _cut(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "…")
 
 
+WHO_AND_WHERE = (
+    "Who signs, and where"  # the panel of a command's help that has the options of every command like it
+)
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 DocumentArgument = Annotated[
     Path,
@@ -185,6 +189,7 @@ ServiceOption = Annotated[
         metavar="URL",
         parser=service_address,
         envvar="CARGO_LEDGER_SERVICE",
+        rich_help_panel=WHO_AND_WHERE,
         help="Your administration's service.",
     ),
 ]
@@ -196,6 +201,7 @@ ProfileOption = Annotated[
         exists=True,
         dir_okay=False,
         envvar="CARGO_LEDGER_PROFILE",
+        rich_help_panel=WHO_AND_WHERE,
         help="Chain profile; `chain up` writes one.",
     ),
 ]
@@ -205,6 +211,7 @@ KeyOption = Annotated[
         "--key",
         metavar="NAME",
         envvar="CARGO_LEDGER_KEY",
+        rich_help_panel=WHO_AND_WHERE,
         help="Key that signs; `key list` shows what there is.",
     ),
 ]
@@ -215,6 +222,7 @@ KeyFolderOption = Annotated[
         metavar="FOLDER",
         file_okay=False,
         envvar="CARGO_LEDGER_KEYS",
+        rich_help_panel=WHO_AND_WHERE,
         help="Folder of your key files.",
     ),
 ]
@@ -226,6 +234,7 @@ PasswordFileOption = Annotated[
         exists=True,
         dir_okay=False,
         envvar="CARGO_LEDGER_PASSWORD_FILE",
+        rich_help_panel=WHO_AND_WHERE,
         help="File with the key's password; without one it is asked for.",
     ),
 ]

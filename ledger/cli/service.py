@@ -12,6 +12,7 @@ import typer
 from ledger.cli.opening import open_key
 from ledger.cli.options import (
     DEFAULT_KEY_FOLDER,
+    WHO_AND_WHERE,
     JsonOption,
     KeyFolderOption,
     KeyOption,
@@ -165,6 +166,7 @@ PartyOption = Annotated[
         "--party",
         metavar="PARTY",
         parser=party,
+        rich_help_panel=WHO_AND_WHERE,
         help="For whom you act; by default whom the key is enrolled for.",
     ),
 ]
@@ -176,6 +178,7 @@ PinnedProfileOption = Annotated[
         exists=True,
         dir_okay=False,
         envvar="CARGO_LEDGER_PROFILE",
+        rich_help_panel=WHO_AND_WHERE,
         help="Sign only if the service follows this profile's chain.",
     ),
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ledger.messages import AcceptedRecord, ConsignmentView
 
 WAIT_SECONDS = 60.0
+THE_RECORD = "The record"  # the panel of a command's help that has the options of every record
 LATE = (
     "The service has it and will send it; the chain has not taken it within a minute. Look again with "
     "`consignment show`; if it stays so, ask whoever runs the service."
@@ -51,27 +52,45 @@ class StepOptions:
 
 def step_options(
     *,
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="A note, in the details.")] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", rich_help_panel=THE_RECORD, help="A note, in the details.")
+    ] = None,
     details: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
             exists=True,
             dir_okay=False,
+            rich_help_panel=THE_RECORD,
             help="JSON document with more details; the other options go over its members.",
         ),
     ] = None,
     at: Annotated[
         datetime | None,
-        typer.Option("--at", metavar="TIME", parser=time, help="When it was observed; by default now."),
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            parser=time,
+            rich_help_panel=THE_RECORD,
+            help="When it was observed; by default now.",
+        ),
     ] = None,
     expires_in: Annotated[
         int,
         typer.Option(
-            min=60, max=30 * _DAY, metavar="SECONDS", help="How long the chain may take the record."
+            min=60,
+            max=30 * _DAY,
+            metavar="SECONDS",
+            rich_help_panel=THE_RECORD,
+            help="How long the chain may take the record.",
         ),
     ] = 3600,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the chain has taken it.")] = True,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait/--no-wait", rich_help_panel=THE_RECORD, help="Wait until the chain has taken it."
+        ),
+    ] = True,
 ) -> StepOptions:
     """Options of every custody record."""
     base = {} if details is None else files.read_object(details, "a details document")

@@ -22,7 +22,12 @@ _BASES = {"IM": "import declaration", "EX": "export declaration", "CO": "declara
 
 def time_text(time: datetime | None) -> str:
     """A time to the second, UTC, as people read it; "" for none."""
-    return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return "" if time is None else f"{cell_time(time)} UTC"
+
+
+def cell_time(time: datetime | None) -> str:
+    """A time for a column whose head says UTC; "" for none."""
+    return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def age_text(time: datetime, now: datetime | None = None) -> str:
