@@ -110,11 +110,20 @@ def _write(batch: Batch, out: Path, report: ImportReport) -> None:
             original = batch.declarations[base][1]
             node = amended(original.node, found.node, changes(found.node.all("Amendment")))
             source = Declaration(node, original.type_code, found.function_code, original.lrn, found.mrn, "")
-        file = _write_manifest(manifest(source, mrn), Path(name).stem, out, names, report, name)
+        document = manifest(source, mrn)
+        file = _write_manifest(document, Path(name).stem, out, names, report, name)
         if file is not None:
             written[index] = file
             report.manifests.append(
                 ImportedManifest(name, file, found.type_code, found.lrn, found.mrn or mrn)
+            )
+        elif not found.request and not document.get("goods"):
+            report.refusals.append(
+                RefusedFile(
+                    name,
+                    found.node.place,
+                    "it is a declaration without any goods item, so nothing can be stated of it",
+                )
             )
         elif found.request:
             report.findings.append(
@@ -322,10 +331,11 @@ def _open_master(
     houses = [batch.declarations[index] for index in links.masters.get(master, [])]
     times = [each.at for each in kept if isinstance(each, Movement) and each.at]
     if not houses or not times:
+        missing = "names the master reference" if not houses else "says when anything moved under"
         report.findings.append(
             ImportFinding(
                 kept[0].file,
-                f"no declaration of this batch names the master reference {master}; open its consignment before sending",
+                f"nothing in this batch {missing} {master}; open its consignment before sending",
             )
         )
         return

@@ -414,6 +414,24 @@ def test_an_invalidation_of_what_was_not_released_only_withdraws(folder: Folder)
     assert folder.kinds() == ["LODGE", "OPEN", "WITHDRAW"]
 
 
+@pytest.mark.parametrize("function", ["01", "07", "10"])
+def test_what_comes_after_a_withdrawal_changes_nothing(folder: Folder, function: str) -> None:
+    folder.notify("01", "20240125090000Z")
+    folder.notify("10", "20240125090001Z")
+    folder.notify(function, "20240125090002Z")
+    assert folder.kinds() == ["LODGE", "OPEN", "WITHDRAW"]
+
+
+@pytest.mark.parametrize(("function", "kind"), [("07", "AMEND"), ("10", "WITHDRAW")])
+def test_what_changes_a_lodging_of_another_batch_is_told_and_names_no_former_manifest(
+    folder: Folder, function: str, kind: str
+) -> None:
+    folder.notify(function, "20240125090001Z")
+    (record,) = folder.records()
+    assert (record["kind"], record["supersedes"], record["manifest"]) == (kind, None, None)
+    assert any("lodging is not in this batch" in str(each) for each in folder.imported().findings)
+
+
 @pytest.mark.parametrize("function", ["11", "13", "14", "15", "18"])
 def test_fiscal_messages_go_to_the_file_only(folder: Folder, function: str) -> None:
     folder.notify("01", "20240125090000Z")
@@ -468,7 +486,11 @@ def test_a_supplementary_declaration_gives_manifest_records_only(folder: Folder,
     folder.put(declared(type_code=type_code))
     folder.notify("01", "20240125090000Z")
     folder.notify("05", "20240125090001Z")
+    folder.notify("06", "20240125090001Z")
+    folder.notify("50", "20240125090001Z")
     folder.notify("09", "20240125090002Z", result="A2")
+    folder.notify("16", "20240125090002Z")
+    folder.move("EAL", "5GB395784431192-A", at="2024-01-25T10:00:00Z")
     folder.notify("10", "20240125090003Z")
     assert folder.kinds() == ["LODGE", "WITHDRAW"]
 
@@ -488,6 +510,34 @@ def test_a_movement_of_a_master_reference_is_on_the_parent(folder: Folder) -> No
     assert folder.kinds() == ["LODGE", "OPEN"]
     (master_manifest,) = folder.out.glob("manifests/master-*.json")
     assert check_bytes(master_manifest.read_bytes()) == []
+
+
+@pytest.mark.parametrize(
+    ("references", "at", "words"),
+    [
+        ("", "2024-01-25T12:00:00Z", "nothing in this batch names the master reference"),
+        (
+            "<PreviousDocument><ID>A:1</ID><TypeCode>MCR</TypeCode></PreviousDocument>",
+            "",
+            "says when anything moved",
+        ),
+    ],
+)
+def test_a_master_that_cannot_be_opened_from_the_batch_is_a_finding(
+    folder: Folder, references: str, at: str, words: str
+) -> None:
+    folder.put(declared(references=references))
+    folder.move("EAL", "A:1", "M", at=at)
+    assert folder.kinds("mucr:A:1") == (["ARRIVAL"] if at else [])
+    assert any(words in str(each) for each in folder.imported().findings)
+
+
+def test_a_movement_of_an_unknown_kind_is_a_finding(folder: Folder) -> None:
+    folder.put(declared())
+    folder.notify("01", "20240125090000Z")
+    folder.move("XYZ", "5GB395784431192-A")
+    assert folder.kinds() == ["LODGE", "OPEN"]
+    assert any("movement code XYZ" in str(each) for each in folder.imported().findings)
 
 
 def test_an_association_is_a_consolidation_into_the_master(folder: Folder) -> None:
@@ -753,6 +803,14 @@ def test_a_notification_without_what_orders_it_is_refused(folder: Folder, missin
     folder.put(whole.replace(f"<{missing}>", "<X>").replace(f"</{missing}>", "</X>"), "bad.xml")
     (refused,) = folder.imported().refusals
     assert words in refused.reason
+
+
+def test_a_declaration_without_goods_is_refused_and_one_without_any_reference_too(folder: Folder) -> None:
+    folder.put(declared(goods=""), "no-goods.xml")
+    folder.put(declared(lrn="", references=""), "no-reference.xml")
+    reasons = {Path(each.file).name: each.reason for each in folder.imported().refusals}
+    assert "without any goods item" in reasons["no-goods.xml"]
+    assert "states no reference at all" in reasons["no-reference.xml"]
 
 
 def test_a_file_over_the_limit_is_refused_before_it_is_read(folder: Folder, monkeypatch) -> None:
