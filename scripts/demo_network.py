@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +36,7 @@ from ledger.deployment import Governance, consent, deploy
 from ledger.errors import ChainMismatch, LedgerError
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 60  # for a service to say that it is ready; it takes 3 on an idle machine
+START_SECONDS = 120  # for a service to say that it is ready; it takes 5 on an idle machine with 2 cores
 STOP_SECONDS = 15
 ENROLLED_DAYS = 365
 PORTS = {"SG": 8401, "NL": 8402, "GB": 8403}  # where `make up` looks first
@@ -245,7 +245,8 @@ class Network:
         else:
             profile = dataclasses.replace(ChainProfile.load(self.profile_path), rpc_url=running.url)
         try:
-            Chain(profile).require_identity()
+            with closing(Chain(profile)) as chain:
+                chain.require_identity()
         except ChainMismatch as error:
             reason = f"{error} Move {self.folder} away to begin anew."
             raise CannotStart("The chain", reason) from None
@@ -280,7 +281,6 @@ class Network:
         return any(bytes(party))
 
     def _enrol(self, administration: str, people: list[Person], advance: Advance) -> None:
-        governance = Governance(self.profile, self.key(governor_name(administration)).private)
         valid_until = int(time.time()) + ENROLLED_DAYS * 86_400
         accounts = [self.key(person.name) for person in people]
         enrolments = [
@@ -293,8 +293,10 @@ class Network:
             )
             for account, person in zip(accounts, people, strict=True)
         ]
-        for person, _ in zip(people, governance.enrol_all(enrolments), strict=True):
-            advance(person.name)
+        governor = self.key(governor_name(administration)).private
+        with closing(Governance(self.profile, governor)) as governance:
+            for person, _ in zip(people, governance.enrol_all(enrolments), strict=True):
+                advance(person.name)
 
     # --- services
 

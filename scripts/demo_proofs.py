@@ -10,6 +10,7 @@ import copy
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,12 @@ def audit(story: Story, cargoes: Cargoes) -> None:
     root, secret = to_hex(cargo.manifest.root), to_hex(cargo.manifest.secret)
     paths = [story.relative(each) for each in (proof, written, shown, story.network.profile_path)]
     story.command("manifest", "prove", cargo.reference, "--out", paths[0], administration="GB")
-    verdict = story.command(
-        "manifest", "verify-inclusion", paths[0], "--profile", paths[3], administration="GB"
-    )
+    verdict = story.command("manifest", "verify-inclusion", paths[0], "--profile", paths[3])
     expect("VALID: the record stands in GB's log" in " ".join(verdict.split()), "The inclusion is not VALID.")
     pointers = [word for pointer in _SHOWN for word in ("--show", pointer)]
     disclose = ("manifest", "disclose", paths[1], "--secret", secret, *pointers, "--out", paths[2])
-    story.command(*disclose, administration="GB", shown=" ".join(disclose).replace(secret, short(secret)))
-    verdict = story.command("manifest", "verify-disclosure", paths[2], "--root", root, administration="GB")
+    story.command(*disclose, shown=" ".join(disclose).replace(secret, short(secret)))
+    verdict = story.command("manifest", "verify-disclosure", paths[2], "--root", root)
     expect(
         "VALID: " in verdict and cargo.document["goods"][0]["description"] in verdict,
         "The disclosure is not VALID.",
@@ -208,8 +207,8 @@ def _hand_over_by_stranger(story: Story, cargoes: Cargoes) -> None:
 
 def _record_by_revoked_officer(story: Story, cargoes: Cargoes) -> None:
     network, officer, cargo = story.network, story.person("officer-sg-left"), cargoes.straw
-    governance = Governance(network.profile, network.key(governor_name("SG")).private)
-    transaction = governance.revoke(officer.client.address, network.chain.head().timestamp)
+    with closing(Governance(network.profile, network.key(governor_name("SG")).private)) as governance:
+        transaction = governance.revoke(officer.client.address, network.chain.head().timestamp)
     story.wait_for_block(network.chain.wait(transaction).block_number)
     account = network.client("SG").account(officer.client.address)
     expect(account.revoked_at is not None, "SG's service does not know that the officer is revoked.")
@@ -383,9 +382,7 @@ def _fold(story: Story, cargoes: Cargoes) -> int:
 
 
 def _ask(story: Story, *arguments: str, ends_with: int) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(
-        story.run(*arguments, "--json", administration="GB", ends_with=ends_with)
-    )
+    answer: dict[str, Any] = json.loads(story.run(*arguments, "--json", ends_with=ends_with))
     return answer
 
 

@@ -195,12 +195,12 @@ class Story:
 
     # --- the command line
 
-    def command(self, *arguments: str, administration: str, shown: str = "") -> str:
+    def command(self, *arguments: str, administration: str | None = None, shown: str = "") -> str:
         """Run `cargo-ledger` as a person would, show it, and go on only if it is done.
 
         Args:
             arguments: What follows the program's name.
-            administration: Whose service it asks.
+            administration: Whose service it asks; without one it has no service to ask.
             shown: What is shown instead of the arguments, when those hold a secret.
 
         Returns:
@@ -210,13 +210,14 @@ class Story:
         self.stage.command("cargo-ledger " + (shown or " ".join(arguments)), output)
         return output
 
-    def run(self, *arguments: str, administration: str, ends_with: int = 0) -> str:
+    def run(self, *arguments: str, administration: str | None = None, ends_with: int = 0) -> str:
         """Run `cargo-ledger` without showing it; it must end with this exit code. Returns what it printed."""
-        environment = os.environ | {
-            "CARGO_LEDGER_SERVICE": self.network.services[administration].url,
-            "COLUMNS": str(self.stage.console.width - 4),
-            "NO_COLOR": "1",
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("CARGO_LEDGER_")
         }
+        environment = inherited | {"COLUMNS": str(self.stage.console.width - 4), "NO_COLOR": "1"}
+        if administration is not None:
+            environment["CARGO_LEDGER_SERVICE"] = self.network.services[administration].url
         run = subprocess.run(
             [str(ROOT / ".venv/bin/cargo-ledger"), *arguments],
             env=environment,
