@@ -8,6 +8,7 @@
     │  ├─ InvalidDisclosure             not a well-formed disclosure
     │  ├─ InvalidRecord                 a field outside its range, a wrong length
     │  ├─ InvalidSignature              not 65 bytes, high s, v not 27 or 28, recovers nothing
+    │  ├─ InvalidEncoding               bytes that are not canonical RLP, or no header, account or trie node
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidKey                    a key file or its password is unusable
     │  └─ InvalidProfile                a chain profile or setting is unusable
@@ -15,7 +16,9 @@
     │  ├─ InclusionError
     │  ├─ ConsistencyError
     │  ├─ DigestMismatch
-    │  └─ SignerMismatch
+    │  ├─ SignerMismatch
+    │  ├─ StateProofError               a state proof does not lead from the root to the key
+    │  └─ SealError                     a header is not sealed by a quorum of trusted validators
     ├─ NotPermitted                     the account may not do this: not enrolled, revoked, wrong role or party
     ├─ RecordRefused                    the custody rules refuse the record: one class a refusal
     ├─ ContractError                    a contract reverted: one class a Solidity error
@@ -113,6 +116,22 @@ class InvalidSignature(InvalidInput):
     def __init__(self, rule: str) -> None:
         self.rule = rule
         super().__init__(f"The signature is not usable: {rule}.")
+
+
+class InvalidEncoding(InvalidInput):
+    """Bytes that are not the one canonical encoding of what they should be.
+
+    Attributes:
+        what: What they should be.
+        at: Byte where the trouble was seen, from 0.
+        rule: What is wrong there.
+    """
+
+    def __init__(self, what: str, at: int, rule: str) -> None:
+        self.what = what
+        self.at = at
+        self.rule = rule
+        super().__init__(f"The bytes are no canonical {what}: at byte {at}, {rule}.")
 
 
 class InvalidDeclaration(InvalidInput):
@@ -217,6 +236,22 @@ class SignerMismatch(VerificationError):
         self.expected = expected
         self.found = found
         super().__init__(f"The signature is by {found}, not by {expected}.")
+
+
+class StateProofError(VerificationError):
+    """A state proof does not lead from the root to the key."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"The state proof does not hold: {rule}.")
+
+
+class SealError(VerificationError):
+    """A header's seals are not those of a quorum of trusted validators."""
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"The seals do not hold: {rule}.")
 
 
 class NotPermitted(LedgerError):
