@@ -100,7 +100,7 @@ def passages(consignment: bytes, steps: Iterable[Step], documents: Documents) ->
     Args:
         consignment: 32 bytes; records of others are passed over.
         steps: What the consignment's trail was extended by, in order.
-        documents: Disclosed details; `place` is read.
+        documents: Disclosed details; `place`, else `location`, else `office` is read.
     """
     found: list[Finding] = []
     former: Step | None = None
@@ -123,7 +123,7 @@ def passages(consignment: bytes, steps: Iterable[Step], documents: Documents) ->
                 )
             )
             continue
-        places = [_text(documents, passage, "place") for passage in (before, step)]
+        places = [_place(documents, passage) for passage in (before, step)]
         if None in places or places[0] == places[1]:
             found.append(
                 _finding(
@@ -136,10 +136,10 @@ def passages(consignment: bytes, steps: Iterable[Step], documents: Documents) ->
 
 
 def seals(consignment: bytes, steps: Iterable[Step], documents: Documents) -> list[Finding]:
-    """Find passages and inspections that show another seal than the one known to be on, without a SEAL between.
+    """Find passages and inspections that show other seals than those known to be on, without a SEAL between.
 
-    Only disclosed details are seen: `seal` (a text or a list of texts) and, for SEAL, `outcome`: "removed" takes it
-    off, anything else puts it on.
+    Only disclosed details are seen: `seal` and `action` of a SEAL, `seals` of the others. A passage that shows some of
+    the known seals is in order, since not all need be disclosed; one that shows an empty list says that none was on.
 
     Args:
         consignment: 32 bytes; records of others are passed over.
@@ -149,22 +149,26 @@ def seals(consignment: bytes, steps: Iterable[Step], documents: Documents) -> li
     found: list[Finding] = []
     known: set[str] | None = None  # None until a first seal is seen
     for step in steps:
-        shown = _seals_shown(documents, step)
-        if step.record.consignment != consignment or not shown:
+        if step.record.consignment != consignment:
             continue
         if step.record.kind == CustodyKind.SEAL:
-            removed = _text(documents, step, "outcome") == "removed"
-            known = (known or set()) - shown if removed else (known or set()) | shown
+            seal = _text(documents, step, "seal")
+            if seal is not None:
+                removed = _text(documents, step, "action") == "removed"
+                known = (known or set()) - {seal} if removed else (known or set()) | {seal}
+            continue
+        shown = _seals_shown(documents, step)
+        if shown is None:
             continue
         if known is None:
             known = shown
-        if not shown <= known:
-            was = ", ".join(sorted(known)) or "none"
+        if not shown <= known or (known and not shown):
+            seen, was = (", ".join(sorted(those)) or "none" for those in (shown, known))
             found.append(
                 _finding(
                     FindingKind.SEAL_CHANGED,
                     step,
-                    f"The seal seen is {', '.join(sorted(shown))}; on record is {was}, and no seal record explains it.",
+                    f"The seal seen is {seen}; on record is {was}, and no seal record explains it.",
                 )
             )
             known = shown
@@ -198,7 +202,17 @@ def _text(documents: Documents, step: Step, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _seals_shown(documents: Documents, step: Step) -> set[str]:
-    value = documents.get(step.digest, {}).get("seal")
-    values = value if isinstance(value, list | tuple) else [value]
-    return {seal for seal in values if isinstance(seal, str)}
+def _seals_shown(documents: Documents, step: Step) -> set[str] | None:
+    value = documents.get(step.digest, {}).get("seals")
+    if not isinstance(value, list | tuple):
+        return None
+    return {seal for seal in value if isinstance(seal, str)}
+
+
+def _place(documents: Documents, step: Step) -> str | None:
+    """Where a passage was: the UN/LOCODE, else the customs location, else the office."""
+    for name in ("place", "location", "office"):
+        place = _text(documents, step, name)
+        if place is not None:
+            return place
+    return None

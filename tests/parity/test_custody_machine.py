@@ -321,7 +321,7 @@ class CustodyMachine(RuleBasedStateMachine):
 
     def propose(self, kind: CustodyKind) -> None:
         record, actor = self.draft(kind)
-        self.submit(record, actor.sign(self.desk.digest(record)), actor.address_bytes)
+        self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
 
     def step(self) -> None:
         self.propose(self.random.choices(list(K), [1 + (kind in RARE) for kind in K])[0])
@@ -342,10 +342,10 @@ class CustodyMachine(RuleBasedStateMachine):
         above: bytes | None = None
         for _ in range(self.random.choice([2, 3, 5, 9, 10])):
             record = self.desk.opening(actor)
-            self.submit(record, actor.sign(self.desk.digest(record)), actor.address_bytes)
+            self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
             if above is not None:
                 inner = self.completed(K.CONSOLIDATE, actor, record.consignment, {"subject": above})
-                self.submit(inner, actor.sign(self.desk.digest(inner)), actor.address_bytes)
+                self.submit(inner, self.desk.sign(actor, self.desk.digest(inner)), actor.address_bytes)
             above = record.consignment
 
     def bent_record(self) -> None:
@@ -373,7 +373,7 @@ class CustodyMachine(RuleBasedStateMachine):
             {"subject": record.consignment},
         ]
         record = replace(record, **self.random.choice(twists))
-        self.submit(record, actor.sign(self.desk.digest(record)), actor.address_bytes)
+        self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
 
     def somebody_else(self) -> None:
         """The right record by another person, for the right party or for their own."""
@@ -386,12 +386,12 @@ class CustodyMachine(RuleBasedStateMachine):
         elif own:
             changes = {name: getattr(record, name) for name in ("subject", "details", "counterpart")}
             record = self.completed(K(record.kind), actor, record.consignment, changes)
-        self.submit(record, actor.sign(self.desk.digest(record)), actor.address_bytes)
+        self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
 
     def bent_signature(self) -> None:
         """Another spelling, contract, chain or record under the signature."""
         record, actor = self.draft(self.random.choice(list(K)))
-        good = actor.sign(self.desk.digest(record))
+        good = self.desk.sign(actor, self.desk.digest(record))
         mirrored = (ORDER - int.from_bytes(good[32:64], "big")).to_bytes(32, "big")
         spellings = [
             b"",
@@ -411,7 +411,7 @@ class CustodyMachine(RuleBasedStateMachine):
             replace(record, expires_at=record.expires_at + 1).digest(self.desk.domain),
         ]
         # It recovers somebody, whom nobody enrolled.
-        signature = actor.sign(self.random.choice(digests))
+        signature = self.desk.sign(actor, self.random.choice(digests))
         self.submit(record, signature, recover_address(self.desk.digest(record), signature))
 
     def the_same_again(self) -> None:
@@ -431,7 +431,7 @@ class CustodyMachine(RuleBasedStateMachine):
         others = [actor for actor in self.actors if actor.party == officer.party and actor != officer]
         hold = self.desk.record(K.HOLD, officer, consignment, previous=ZERO32)
         for actor in (officer, *others):
-            self.submit(hold, actor.sign(self.desk.digest(hold)), actor.address_bytes)
+            self.submit(hold, self.desk.sign(actor, self.desk.digest(hold)), actor.address_bytes)
 
     def wait(self) -> None:
         self.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
@@ -69,12 +70,6 @@ def selector(signature: str) -> bytes:
     return keccak(signature.encode())[:4]
 
 
-def sign_with(key: bytes, digest: bytes) -> bytes:
-    """65 bytes r, s, v by a 32-byte key."""
-    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
-    return signature[:64] + bytes([signature[64] + 27])
-
-
 class Desk:
     """Where people bring records: fills in lines and times, signs, appends, reads."""
 
@@ -84,6 +79,7 @@ class Desk:
         self.domain = Domain(network.chain_id, bytes.fromhex(self.address[2:]))
         self._connection = HTTPConnection(urlsplit(url).netloc)
         self._sender = self.rpc("eth_accounts")[0]
+        self._keys: dict[str, PrivateKey] = {}
         self._blinds = itertools.count(1)
         self.now = self.latest_time() + 10
 
@@ -185,8 +181,17 @@ class Desk:
 
     # --------------------------------------------------------------------------------------------------- appending
 
+    def sign(self, actor: Any, digest: bytes) -> bytes:
+        """As `actor.sign`, which derives its key anew each time: tens of milliseconds."""
+        key = self._keys.get(actor.address)
+        if key is None:
+            key = PrivateKey(bytes.fromhex(actor.account.private_key.removeprefix("0x")))
+            self._keys[actor.address] = key
+        signature = key.sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([signature[64] + 27])
+
     def signed(self, actor: Any, *records: CustodyRecord) -> list[tuple[CustodyRecord, bytes]]:
-        return [(record, actor.sign(self.digest(record))) for record in records]
+        return [(record, self.sign(actor, self.digest(record))) for record in records]
 
     def data(self, batch: Sequence[tuple[CustodyRecord, bytes]]) -> bytes:
         return selector(f"append({RECORD}[],bytes[])") + encode(
@@ -216,7 +221,7 @@ class Desk:
     def _receipt(self, transaction: str) -> dict[str, Any]:
         """The receipt; anvil can name a transaction before there is one."""
         while (receipt := self.rpc("eth_getTransactionReceipt", transaction)) is None:
-            pass
+            time.sleep(0.005)
         return receipt
 
     def append(self, batch: Sequence[tuple[CustodyRecord, bytes]]) -> list[Outcome]:
@@ -249,7 +254,7 @@ class Desk:
     def refuses_record(
         self, refusal: Refusal, record: CustodyRecord, actor: Any, signature: bytes | None = None
     ) -> None:
-        signature = actor.sign(self.digest(record)) if signature is None else signature
+        signature = self.sign(actor, self.digest(record)) if signature is None else signature
         concerned = (record.consignment, record.subject)
         before = [self.state(each, actor) for each in concerned]
         assert self.check(record, signature) is refusal
