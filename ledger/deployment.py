@@ -135,7 +135,11 @@ class Governance:
 
     def __init__(self, profile: ChainProfile, key: bytes) -> None:
         self.chain = Chain(profile)
-        self.chain.require_identity()
+        try:
+            self.chain.require_identity()
+        except BaseException:
+            self.chain.close()
+            raise
         self._key = key
         self.address = str(Account.from_key(key).address)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -65,8 +66,8 @@ def up(
     """
     from ledger import devchain
 
+    folder = folder.resolve()  # so that what is printed, and kept, is right wherever one is
     out = Output(as_json)
-    folder = folder.resolve()  # what is printed is for any folder one may be in
     with out.progress("starting the chain"):
         running = devchain.start(folder, port=port, block_seconds=block_seconds)
     profile_path = folder / "profile.json"
@@ -115,6 +116,7 @@ def status(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False
     """Say whether the chain of a folder runs, and how long it is. Exit code 4 when it does not run."""
     from ledger import devchain
 
+    folder = folder.resolve()  # so that what is printed, and kept, is right wherever one is
     out = Output(as_json)
     running = devchain.status(folder)
     if running is None:
@@ -127,8 +129,8 @@ def status(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False
         outcome.end(outcome.Exit.UNREACHABLE)
     from ledger.chain import Node
 
-    with out.progress("asking the chain"):
-        head = Node(running.url).head()
+    with out.progress("asking the chain"), closing(Node(running.url)) as node:
+        head = node.head()
     facts = {
         "running": True,
         "url": running.url,
@@ -150,6 +152,7 @@ def down(*, folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False) 
     """Stop the chain of a folder; its state stays and `chain up` goes on from it."""
     from ledger import devchain
 
+    folder = folder.resolve()  # so that what is printed, and kept, is right wherever one is
     out = Output(as_json)
     with out.progress("stopping the chain"):
         stopped = devchain.stop(folder)
@@ -186,7 +189,8 @@ def _require_same(profile: ChainProfile, folder: Path) -> None:
     from ledger.errors import ChainMismatch
 
     try:
-        Chain(profile).require_identity()
+        with closing(Chain(profile)) as chain:
+            chain.require_identity()
     except ChainMismatch as error:
         raise ChainUnavailable(
             profile.rpc_url,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ledger.deployment import Governance
 
 
-@dataclass(frozen=True, slots=True)
 class ChainReader:
     """A command that reads the chain.
 
@@ -33,20 +32,25 @@ class ChainReader:
         out: Where its answer goes.
     """
 
-    profile: ChainProfile
-    out: Output
+    def __init__(self, profile: ChainProfile, out: Output) -> None:
+        self.profile = profile
+        self.out = out
+        self._opened = ExitStack()
 
     def chain(self) -> Chain:
         """The chain, once it has shown that it is the profile's."""
         from ledger.chain import Chain
 
+        chain = self._opened.enter_context(closing(Chain(self.profile)))
         with self.out.progress("asking the chain"):
-            chain = Chain(self.profile)
             chain.require_identity()
         return chain
 
+    def close(self) -> None:
+        """Close what was opened; `options.using` does that when the command ends."""
+        self._opened.close()
 
-@dataclass(frozen=True, slots=True)
+
 class ChainSigner(ChainReader):
     """A command that signs with a key of this machine.
 
@@ -54,14 +58,17 @@ class ChainSigner(ChainReader):
         key: The opened key.
     """
 
-    key: keys.Key
+    def __init__(self, profile: ChainProfile, out: Output, key: keys.Key) -> None:
+        super().__init__(profile, out)
+        self.key = key
 
     def governance(self) -> Governance:
         """What the key's account may do if it is a governor's."""
         from ledger.deployment import Governance
 
         with self.out.progress("asking the chain"):
-            return Governance(self.profile, self.key.private)
+            governance = Governance(self.profile, self.key.private)
+        return self._opened.enter_context(closing(governance))
 
 
 def chain_reader(*, profile: ProfileOption, as_json: JsonOption = False) -> ChainReader:

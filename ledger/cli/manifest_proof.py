@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,8 +126,7 @@ def verify_inclusion(
     elif verdict(checks) == "VALID":
         from ledger.chain import Chain
 
-        with out.progress("asking the chain"):
-            chain = Chain(pinned)
+        with out.progress("asking the chain"), closing(Chain(pinned)) as chain:
             chain.require_identity()
             checks += check_on_chain(proof, signer, chain)
     result = verdict(checks)

@@ -11,6 +11,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,10 @@ def examples(*lines: str) -> str:
 
 
 def using(*bundles: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of each bundle; what the bundles return are its first arguments, in this order."""
+    """Give a command the options of each bundle; what the bundles return are its first arguments, in this order.
+
+    What a bundle returns is closed when the command ends, if it can be.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(command, eval_str=True).parameters.values())[len(bundles) :]
@@ -37,11 +41,14 @@ def using(*bundles: Callable[..., Any]) -> Callable[[Callable[..., None]], Calla
 
         @functools.wraps(command)
         def run(**values: Any) -> None:
-            made = [
-                bundle(**{parameter.name: values.pop(parameter.name) for parameter in parameters})
-                for bundle, parameters in zip(bundles, taken, strict=True)
-            ]
-            command(*made, **values)
+            with ExitStack() as opened:
+                made = []
+                for bundle, parameters in zip(bundles, taken, strict=True):
+                    one = bundle(**{parameter.name: values.pop(parameter.name) for parameter in parameters})
+                    if hasattr(one, "close"):
+                        opened.callback(one.close)
+                    made.append(one)
+                command(*made, **values)
 
         shared = [parameter for parameters in taken for parameter in parameters]
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]

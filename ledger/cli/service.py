@@ -71,6 +71,11 @@ class ServiceReader:
 
         return LedgerClient(self.url, retry_seconds=RETRY_SECONDS)
 
+    def close(self) -> None:
+        """Close the connections, if there are any; `options.using` does that when the command ends."""
+        if "client" in self.__dict__:
+            self.client.disconnect()
+
     def manifest_id(self, name: str) -> str:
         """The id (or record digest) of the manifest a person means: hex as it is, or a trade reference's only manifest.
 
