@@ -170,7 +170,9 @@ class _BoundedProvider(JSONBaseProvider):
         self._http = httpx.Client(
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             trust_env=False,
-            verify=not url.startswith("http:"),  # where there is nothing to verify, no certificates are loaded
+            verify=not url.startswith(
+                "http:"
+            ),  # where there is nothing to verify, no certificates are loaded
         )
 
     def close(self) -> None:
@@ -240,7 +242,9 @@ class Node:
         self._provider = _BoundedProvider(url)
         self.url = url
         self.shown = self._provider.shown  # for errors
-        self._w3 = Web3(self._provider)
+        self._w3 = Web3(
+            self._provider, middleware=[]
+        )  # they ask the node again before each call, and look up names
 
     def close(self) -> None:
         """Close the connections."""
