@@ -826,13 +826,16 @@ def _judge_form(record: CustodyRecord, time: int) -> Refusal:
 
 def _wrong_field(record: CustodyRecord) -> tuple[str, str] | None:
     """The first field that is zero and must not be, or the reverse, with what it should be."""
-    name = kind_name(record.kind)
     if record.counterpart != ZERO16 and record.kind != _Kind.OFFER:
-        return "counterpart", f"must be zero in {name}: only an OFFER is made to somebody"
-    if record.subject == ZERO32 and record.kind in _NEED_SUBJECT:
-        return "subject", f"must not be zero in {name}: it says what the record is about"
-    if record.subject != ZERO32 and record.kind not in _MAY_HAVE_SUBJECT:
-        return "subject", f"must be zero in {name}"
+        return "counterpart", f"must be zero in {kind_name(record.kind)}: only an OFFER is made to somebody"
+    if record.subject == ZERO32:
+        if record.kind in _NEED_SUBJECT:
+            return (
+                "subject",
+                f"must not be zero in {kind_name(record.kind)}: it says what the record is about",
+            )
+    elif record.kind not in _MAY_HAVE_SUBJECT:
+        return "subject", f"must be zero in {kind_name(record.kind)}"
     if record.kind == _Kind.OPEN and record.details == ZERO32:
         return "details", "must be the manifest root in OPEN, and not zero"
     return None
