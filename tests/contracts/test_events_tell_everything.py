@@ -28,6 +28,7 @@ CODES = [text.encode().ljust(8, b"\0") for text in ("SG", "AE", "NL", "KE")]
 LEAVES = [merkle.hash_leaf(bytes([number])) for number in range(40)]
 NODES = merkle.complete_nodes(LEAVES)
 ACTIVE, SUSPENDED = 1, 2
+GOVERNORS = st.sampled_from([0, 0, 0, 1, 1, 2, 2, 3, 4])  # by place; the last two hold no seat at first
 CONSIGNMENT = hashlib.sha256(b"a consignment").digest()
 MANIFESTS = [hashlib.sha256(bytes([number])).digest() for number in range(3)]
 
@@ -109,6 +110,7 @@ class Attempts(RuleBasedStateMachine):
     def __init__(self, network: Any, cast: "Cast", chain: Any) -> None:
         super().__init__()
         self.network, self.chain = network, chain
+        self.contracts = (network.registry, network.log)
         self.snapshot = chain.snapshot()
         self.governors = [
             network.origin_governor,
@@ -120,7 +122,8 @@ class Attempts(RuleBasedStateMachine):
         self.traders = [cast.people.exporter, cast.people.importer, cast.people.origin_officer]
         self.spare_accounts = list(cast.spare_accounts)
         self.accounts = [*self.sequencers, *self.traders]
-        self.times: dict[bytes, int] = {}
+        self.proposals: list[bytes] = []
+        self.times: dict[str, int] = {}  # by block hash
 
     def teardown(self) -> None:
         try:
@@ -130,16 +133,17 @@ class Attempts(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------------------- attempts
 
-    def attempt(self, author: bytes, act: Callable[[], Any], *, may_be_suspended: bool = False) -> None:
+    def attempt(self, author: bytes, act: Callable[[], Any], *, may_be_suspended: bool = False) -> bool:
         active = author == bytes(8) or self.network.registry.isActive(author)
         before = self.numbers()
         try:
             act()
         except ContractLogicError:
             assert self.numbers() == before
-            return
+            return False
         assert active or may_be_suspended, "a suspended administration wrote"
         assert self.numbers() != before
+        return True
 
     def numbers(self) -> tuple[int, int]:
         return self.network.registry.sequence(), self.network.log.sequence()
@@ -147,7 +151,7 @@ class Attempts(RuleBasedStateMachine):
     def seat(self, governor: Any) -> bytes:
         return bytes(self.network.registry.seatOf(governor.address))
 
-    @rule(who=st.integers(0, 4), kind=st.integers(1, 4), code=st.sampled_from(CODES), new=st.integers(3, 4))
+    @rule(who=GOVERNORS, kind=st.integers(1, 4), code=st.sampled_from(CODES), new=st.integers(3, 4))
     def propose(self, who, kind, code, new):
         governor, registry = self.governors[who], self.network.registry
         given = {1: (code, self.governors[new].address), 2: (code,), 3: (code,)}.get(kind)
@@ -158,19 +162,32 @@ class Attempts(RuleBasedStateMachine):
             registry.proposeReinstatement,
             registry.proposeReplacement,
         )[kind - 1]
-        self.attempt(self.seat(governor), lambda: method(*given, sender=governor.account))
+        proposal = registry.proposalId(kind, given[0], given[1] if len(given) == 2 else ZERO)
+        if self.attempt(self.seat(governor), lambda: method(*given, sender=governor.account)):
+            self.proposals.append(proposal)
 
-    @rule(data=st.data(), who=st.integers(0, 4))
-    def approve(self, data, who):
-        proposals = sorted(self.read().proposals)
-        if proposals:
-            governor, proposal = self.governors[who], data.draw(st.sampled_from(proposals))
-            self.attempt(
-                self.seat(governor),
-                lambda: self.network.registry.approve(proposal, sender=governor.account),
-            )
+    @rule(data=st.data(), approvers=st.lists(GOVERNORS, min_size=1, max_size=4))
+    def approve(self, data, approvers):
+        if self.proposals:
+            proposal = data.draw(st.sampled_from(self.proposals[-2:]))
+            for who in approvers:
+                self._approve(self.governors[who], proposal)
 
-    @rule(who=st.integers(0, 4), to=st.integers(0, 4))
+    def _approve(self, governor, proposal):
+        registry = self.network.registry
+        self.attempt(self.seat(governor), lambda: registry.approve(proposal, sender=governor.account))
+
+    @rule(kind=st.integers(1, 4), code=st.sampled_from(CODES), new=st.integers(3, 4))
+    def decide_together(self, kind, code, new):
+        self.propose(0, kind, code, new)
+        self.approve_last([1, 2, 3])
+
+    def approve_last(self, approvers):
+        for proposal in self.proposals[-1:]:
+            for who in approvers:
+                self._approve(self.governors[who], proposal)
+
+    @rule(who=GOVERNORS, to=st.integers(0, 4))
     def offer_seat(self, who, to):
         governor, registry = self.governors[who], self.network.registry
         self.attempt(
@@ -183,18 +200,22 @@ class Attempts(RuleBasedStateMachine):
         governor = self.governors[who]
         self.attempt(code, lambda: self.network.registry.acceptSeat(code, sender=governor.account))
 
-    @rule(who=st.integers(0, 4), roles=st.integers(0, 16))
+    @rule(who=GOVERNORS, to=st.integers(3, 4))
+    def hand_over_seat(self, who, to):
+        code = self.seat(self.governors[who])
+        self.offer_seat(who, to)
+        self.accept_seat(to, code)
+
+    @rule(who=GOVERNORS, roles=st.integers(0, 16))
     def enrol(self, who, roles):
         if self.spare_accounts:
             governor = self.governors[who]
             code = self.seat(governor)
             actor = dataclasses.replace(self.spare_accounts[-1], party=code + b"NEWCO\0\0\0")
-            before = self.network.registry.sequence()
-            self.attempt(code, lambda: self.network.enrol(governor, actor, roles))
-            if self.network.registry.sequence() != before:
+            if self.attempt(code, lambda: self.network.enrol(governor, actor, roles)):
                 self.accounts.append(self.spare_accounts.pop())
 
-    @rule(data=st.data(), who=st.integers(0, 4), by=st.integers(-1, 10**6))
+    @rule(data=st.data(), who=GOVERNORS, by=st.integers(-1, 10**6))
     def raise_validity(self, data, who, by):
         governor, account = self.governors[who], data.draw(st.sampled_from(self.accounts)).address
         until = self.network.registry.account(account).validUntil + by
@@ -203,7 +224,7 @@ class Attempts(RuleBasedStateMachine):
             lambda: self.network.registry.raiseValidity(account, until, sender=governor.account),
         )
 
-    @rule(data=st.data(), who=st.integers(0, 4), back=st.integers(-1000, 10**6))
+    @rule(data=st.data(), who=GOVERNORS, back=st.integers(-1000, 10**6))
     def revoke(self, data, who, back):
         governor, account = self.governors[who], data.draw(st.sampled_from(self.accounts)).address
         since = self.chain.blocks.head.timestamp - back
@@ -222,7 +243,7 @@ class Attempts(RuleBasedStateMachine):
         given = (sequencer.administration, head.epoch - late, size, merkle.root(LEAVES[:size]), path)
         self.attempt(sequencer.administration, lambda: log.anchor(*given, sender=sequencer.account))
 
-    @rule(who=st.integers(0, 4), code=st.sampled_from(CODES), reason=st.integers(0, 4))
+    @rule(who=GOVERNORS, code=st.sampled_from(CODES), reason=st.integers(0, 4))
     def restart(self, who, code, reason):
         governor = self.governors[who]
         self.attempt(code, lambda: self.network.log.restart(code, reason, sender=governor.account))
@@ -262,21 +283,23 @@ class Attempts(RuleBasedStateMachine):
         )
         return [dict(entry) for entry in logs]
 
+    def decoded(self, contract: Any) -> list[Any]:
+        ecosystem = self.chain.provider.network.ecosystem
+        return list(ecosystem.decode_logs(self.raw_events(contract), *contract.contract_type.events))
+
     def read(self) -> Reader:
-        reader, provider = Reader(), self.chain.provider
-        for contract in (self.network.registry, self.network.log):
-            raw = self.raw_events(contract)
-            decoded = provider.network.ecosystem.decode_logs(raw, *contract.contract_type.events)
-            for entry, event in zip(raw, decoded, strict=True):
-                block = entry["blockHash"]
-                if block not in self.times:
-                    self.times[block] = provider.web3.eth.get_block(block)["timestamp"]
-                reader.read(event, self.times[block])
+        reader = Reader()
+        for contract in self.contracts:
+            for event in self.decoded(contract):
+                if event.block_hash not in self.times:
+                    block = self.chain.provider.web3.eth.get_block(event.block_hash)
+                    self.times[event.block_hash] = block["timestamp"]
+                reader.read(event, self.times[event.block_hash])
         return reader
 
     @invariant()
     def events_are_numbered_without_a_gap(self):
-        for contract in (self.network.registry, self.network.log):
+        for contract in self.contracts:
             # The number is the first word of the data, in every event.
             numbers = [int.from_bytes(entry["data"][:32], "big") for entry in self.raw_events(contract)]
             assert numbers == list(range(1, contract.sequence() + 1))
@@ -327,12 +350,42 @@ def test_events_are_gapless_and_tell_all_state_whatever_is_tried(network, cast, 
     run_state_machine_as_test(
         lambda: Attempts(network, cast, chain),
         settings=settings(
-            max_examples=8,
-            stateful_step_count=25,
+            max_examples=4,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_every_kind_of_event_is_read(network, cast, chain):
+    machine = Attempts(network, cast, chain)
+    machine.decide_together(kind=1, code=CODES[3], new=3)
+    machine.decide_together(kind=2, code=CODES[2], new=3)
+    machine.decide_together(kind=3, code=CODES[2], new=3)
+    machine.decide_together(kind=4, code=CODES[2], new=4)
+    machine.check_every_view()
+    network.registry.offerSeat(cast.spare_accounts[0].address, sender=network.origin_governor.account)
+    network.registry.offerSeat(network.deployer.address, sender=network.origin_governor.account)
+    network.registry.acceptSeat(CODES[0], sender=network.deployer)
+    governor = network.transit_governor
+    trader = dataclasses.replace(cast.spare_accounts[0], party=CODES[1] + b"NEWCO\0\0\0")
+    network.enrol(governor, trader, 1)
+    until = network.registry.account(trader.address).validUntil
+    network.registry.raiseValidity(trader.address, until + 1, sender=governor.account)
+    network.registry.revoke(trader.address, 1000, sender=governor.account)
+    network.registry.revoke(trader.address, 999, sender=governor.account)
+    machine.accounts.append(trader)
+    machine.anchor(who=0, more=3, late=0)
+    machine.anchor(who=0, more=3, late=0)
+    network.log.restart(CODES[0], 1, sender=network.deployer)
+    machine.anchor(who=0, more=2, late=0)
+    machine.close(signer=0, of=0, kind=2, former=MANIFESTS[0], new=MANIFESTS[1])
+    machine.close(signer=2, of=0, kind=3, former=MANIFESTS[1], new=MANIFESTS[2])
+    machine.check_every_view()
+    machine.events_are_numbered_without_a_gap()
+    seen = {event.event_name for contract in machine.contracts for event in machine.decoded(contract)}
+    assert seen == {event.name for contract in machine.contracts for event in contract.contract_type.events}
 
 
 def test_a_reader_of_events_notices_one_that_is_missing(network, chain, cast):
