@@ -18,13 +18,14 @@ from types import FrameType
 
 import demo_proofs
 import demo_scenes
-from demo_network import ROOT, Network
+from demo_network import ROOT, Busy, Network, alone_in
 from demo_stage import Stage, StoryBroken
 from demo_story import Story
 
 from ledger.errors import LedgerError
 
 FOLDER = ROOT / "var" / "demo"
+FAILED = 1
 FAILED = 1
 STOPPED = 130
 
@@ -38,6 +39,15 @@ def main() -> int:
     folder: Path = parser.parse_args().folder.resolve()
     stage = Stage()
     signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with alone_in(folder):
+            return _run(stage, folder)
+    except Busy as error:
+        stage.say(str(error), style="bold red")
+        return FAILED
+
+
+def _run(stage: Stage, folder: Path) -> int:
     network = Network(folder, "parent")
     started = time.monotonic()
     try:
@@ -45,29 +55,27 @@ def main() -> int:
         story = Story(network, stage)
         _tell(story)
         _sum_up(story, time.monotonic() - started)
+        return 0
     except KeyboardInterrupt:
-        stage.say("Stopped on request; everything that was started ends now.")
+        stage.say("Stopped on request.")
         return STOPPED
     except LedgerError as error:
-        what = (
-            "The demonstration does not do what it says"
-            if isinstance(error, StoryBroken)
-            else "It cannot go on"
-        )
+        broken = isinstance(error, StoryBroken)
+        what = "The demonstration does not do what it says" if broken else "It cannot go on"
         stage.say(f"{what}: {error}", style="bold red")
-        stage.say(f"The services' logs are in {folder}, each administration's service.log.")
-        return 1
+        return FAILED
     finally:
         with contextlib.suppress(KeyboardInterrupt):
-            network.stop()
-    return 0
+            ended = network.stop()
+            if ended:
+                stage.say(f"Ended {', '.join(ended)}. Files and logs stay in {folder}.")
 
 
 def _begin_anew(folder: Path) -> None:
     """Empty the folder of the last run; a folder that is something else is left alone."""
     if folder.exists() and any(folder.iterdir()) and not (folder / "keys").is_dir():
         raise StoryBroken(f"{folder} holds something else than a demonstration; give another --folder.")
-    Network(folder, "parent").stop()  # a run that was killed the hard way may have left some
+    Network(folder, "parent").stop()  # where the kernel ends no children, a run that was killed has left some
     shutil.rmtree(folder, ignore_errors=True)
 
 

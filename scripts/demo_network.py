@@ -312,14 +312,19 @@ class Network:
         Raises:
             CannotStart: A service ended, or was not ready in time; the sentence names its log.
         """
-        started = [each.code for each in ADMINISTRATIONS if self._pid(each.code) is None]
-        for code in started:
-            self._start(code)
+        started = self.start_services()
         for each in ADMINISTRATIONS:
             self.services[each.code] = self._wait_for_address(each.code)
         for each in ADMINISTRATIONS:
             self._wait_until_ready(each.code)
             advance(each.code)
+        return started
+
+    def start_services(self) -> list[str]:
+        """Start each administration's service that does not run, without waiting; returns the codes of those."""
+        started = [each.code for each in ADMINISTRATIONS if self._pid(each.code) is None]
+        for code in started:
+            self._start(code)
         return started
 
     def _start(self, code: str) -> None:

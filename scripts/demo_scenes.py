@@ -83,6 +83,7 @@ def found(story: Story) -> None:
     with stage.progress("starting the chain, deploying three contracts", 1) as advance:
         network.found()
         advance(1)
+    network.start_services()  # they take seconds to be ready; meanwhile people are enrolled
     with stage.progress("enrolling people, each with the own signature", len(PEOPLE)) as advance:
         network.enrol(advance=lambda name: advance(1))
     with stage.progress("starting the services", len(ADMINISTRATIONS)) as advance:

@@ -30,7 +30,7 @@ from ledger.cli.output import printable
 from ledger.errors import LedgerError
 
 WIDEST = 118  # columns: longer lines are hard to read
-LOG_WIDTH = 110  # where the output is no terminal and so has no width
+LOG_WIDTH = WIDEST  # where the output is no terminal and so has no width
 Advance = Callable[[int], None]
 _DIGEST = re.compile("0x[0-9a-f]{64}")
 
@@ -133,7 +133,8 @@ class Stage:
                 yield lambda steps: bar.advance(task, steps)
         else:
             yield lambda steps: None
-        self.done(f"{label}: {total} of {total}, {time.monotonic() - started:.1f} s")
+        counted_up = f": {total}" if total > 1 else ""
+        self.done(f"{label}{counted_up}, {time.monotonic() - started:.1f} s")
 
     def command(self, words: str, output: str) -> None:
         """Show a command as it was given, and what it answered."""

@@ -47,11 +47,12 @@ def _up(stage: Stage, network: Network) -> int:
     try:
         with stage.progress("the chain", 1) as advance:
             is_new = network.found()
+            started = network.start_services()  # they take seconds to be ready; meanwhile people are enrolled
             advance(1)
         with stage.progress("the people, enrolled", len(PEOPLE)) as advance:
             enrolled = network.enrol(advance=lambda name: advance(1))
         with stage.progress("the services, ready", len(ADMINISTRATIONS)) as advance:
-            started = network.serve(advance=lambda code: advance(1))
+            network.serve(advance=lambda code: advance(1))
     except (LedgerError, KeyboardInterrupt) as error:
         if not had_chain and not had_services:
             network.stop()  # half a system helps nobody; its state stays and the next `make up` goes on from it
