@@ -192,6 +192,90 @@ def test_no_consistency_verifies_from_another_first_size(proof, first):
             merkle.verify_consistency(*proof)
 
 
+def rfc_includes(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
+    """RFC 9162, section 2.1.3.2, word by word."""
+    if index >= size:
+        return False
+    fn, sn, r = index, size - 1, leaf
+    for p in path:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            r = sha256(b"\1" + p + r).digest()
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = sha256(b"\1" + r + p).digest()
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and r == root
+
+
+def rfc_extends(first: int, first_root: bytes, second: int, second_root: bytes, path: list[bytes]) -> bool:
+    """RFC 9162, section 2.1.4.2, word by word, for a first size below the second."""
+    if not path:
+        return False
+    if first & (first - 1) == 0:
+        path = [first_root, *path]
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = sha256(b"\1" + c + fr).digest(), sha256(b"\1" + c + sr).digest()
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = sha256(b"\1" + sr + c).digest()
+        fn, sn = fn >> 1, sn >> 1
+    return (fr, sr, sn) == (first_root, second_root, 0)
+
+
+def test_a_proof_shown_for_another_index_or_size_is_judged_as_the_rfc_judges_it():
+    """A root does not say its size, so a few such claims do hold; those with a path of another length never do."""
+    held = 0
+    for size in range(1, 14):
+        for index in range(size):
+            path = merkle.prove_inclusion(index, size, NODES)
+            for other_size in range(1, 18):
+                for other in range(other_size):
+                    claim = (HASHES[index], other, other_size, path, ROOTS[size])
+                    try:
+                        merkle.verify_inclusion(*claim)
+                    except InclusionError:
+                        assert not rfc_includes(*claim), claim[1:3]
+                    else:
+                        assert rfc_includes(*claim), claim[1:3]
+                        held += (other, other_size) != (index, size)
+    assert held
+
+
+def test_a_consistency_proof_shown_for_other_sizes_is_judged_as_the_rfc_judges_it():
+    for second in range(2, 14):
+        for first in range(1, second):
+            path = merkle.prove_consistency(first, second, NODES)
+            for other_second in range(2, 18):
+                for other_first in range(1, other_second):
+                    claim = (other_first, ROOTS[first], other_second, ROOTS[second], path)
+                    try:
+                        merkle.verify_consistency(*claim)
+                    except ConsistencyError:
+                        assert not rfc_extends(*claim), (first, second, other_first, other_second)
+                    else:
+                        assert rfc_extends(*claim), (first, second, other_first, other_second)
+
+
+def test_a_leaf_cut_out_of_the_middle_of_a_node_is_refused():
+    """Left ‖ right is 64 bytes wherever they are cut; only two hashes of 32 are a leaf and its sibling."""
+    merkle.verify_inclusion(HASHES[1], 1, 2, [HASHES[0]], ROOTS[2])
+    with pytest.raises(InclusionError, match="32-byte"):
+        merkle.verify_inclusion(HASHES[1][16:], 1, 2, [HASHES[0] + HASHES[1][:16]], ROOTS[2])
+    with pytest.raises(ConsistencyError, match="32-byte"):
+        merkle.verify_consistency(1, HASHES[0][:16], 2, ROOTS[2], [HASHES[0][16:] + HASHES[1]])
+
+
 def test_a_forked_log_is_said_to_have_forked():
     merkle.verify_consistency(5, ROOTS[5], 5, ROOTS[5], [])
     with pytest.raises(ConsistencyError, match="forked"):
