@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, InstanceOf
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger import keys
@@ -76,6 +76,21 @@ class Settings(BaseSettings):
                 "LEDGER_KEY_PASSWORD_FILE", f"it is not set, and {key_file} needs a password"
             )
         return keys.load(key_file, keys.read_password(self.key_password_file)).private
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        InvalidProfile: One is missing or not of its form; it is named as the environment names it.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # its fields come from the environment
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "LEDGER_" + "_".join(str(part) for part in first["loc"]).upper()
+        rule = first["msg"].removeprefix("Value error, ").removesuffix(".")
+        raise InvalidProfile(name, rule) from None
 
 
 def is_loopback(host: str) -> bool:

@@ -906,7 +906,7 @@ class LedgerClient:
                 response = self._http.request(method, path, **request)
                 if response.status_code != 503 or response.status_code in accept:
                     break
-                reason = str(_detail(response))
+                reason = str(_detail(response).get("detail"))
             except httpx.InvalidURL as error:
                 raise ServiceUnavailable(self.base_url, str(error)) from None
             except httpx.HTTPError as error:

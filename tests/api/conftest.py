@@ -3,8 +3,17 @@
 import time
 
 import httpx
+import local_network
 import pytest
 import running_service
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """A network of these tests' own: a second database that anchors under the same sequencer would be found out."""
+    network = local_network.begin(tmp_path_factory.mktemp("api_network"))
+    yield network
+    local_network.end(network)
 
 
 @pytest.fixture(scope="session")

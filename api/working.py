@@ -1,0 +1,24 @@
+"""The worker's process: one ledger's worker, until the process is asked to end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from ledger.ledger import Ledger
+
+
+def work(ledger: Ledger) -> None:
+    """Run the worker until SIGTERM or SIGINT; a turn that has begun is finished."""
+    stop = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    try:
+        ledger.run_worker(stop)
+    finally:
+        ledger.close()

@@ -1,0 +1,98 @@
+"""What `python -m api` refuses to start with: each wrong setting is one sentence that names it."""
+
+import os
+import socket
+
+import pytest
+from running_service import settings_for
+
+from api.__main__ import main
+from ledger.ledger import Ledger
+
+
+@pytest.fixture
+def environment(network, tmp_path, monkeypatch):
+    """The environment of a service that would start, with `--create`."""
+    for name in os.environ:
+        if name.startswith("LEDGER_"):
+            monkeypatch.delenv(name)
+    settings = settings_for(network, tmp_path)
+    network.profile.save(tmp_path / "profile.json")
+    given = {
+        "ADMINISTRATION": "SG",
+        "DATABASE_URL": settings.database_url,
+        "PROFILE": tmp_path / "profile.json",
+        "PORT": 0,
+        "SEQUENCER_KEY_FILE": settings.sequencer_key_file,
+        "RELAYER_KEY_FILE": settings.relayer_key_file,
+        "KEY_PASSWORD_FILE": settings.key_password_file,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"LEDGER_{name}", str(value))
+    return monkeypatch
+
+
+@pytest.fixture
+def sentence(capsys):
+    """Start it; what it said instead: one line, no trace."""
+
+    def start(*arguments):
+        assert main(arguments) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        lines = said.err.strip().splitlines()
+        assert len(lines) == 1, said.err
+        return lines[0]
+
+    return start
+
+
+def test_it_does_not_make_a_database_unasked(environment, sentence):
+    assert "There is no database" in sentence()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LEDGER_ADMINISTRATION", "Singapore", "LEDGER_ADMINISTRATION"),
+        ("LEDGER_PORT", "eighty", "LEDGER_PORT"),
+        ("LEDGER_PROFILE", "/nowhere/profile.json", "/nowhere/profile.json"),
+        ("LEDGER_DATABASE_URL", "mysql://x", "mysql"),
+        ("LEDGER_SEQUENCER_KEY_FILE", "/nowhere/key.json", "/nowhere/key.json"),
+        ("LEDGER_KEY_PASSWORD_FILE", "/nowhere/password", "/nowhere/password"),
+        ("LEDGER_HOST", "192.0.2.1", "192.0.2.1"),
+        ("LEDGER_PROMISE_SECONDS", "0", "LEDGER_PROMISE_SECONDS"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment, sentence, name, value, says):
+    environment.setenv(name, value)
+    assert says in sentence("--create")
+
+
+@pytest.mark.parametrize("name", ["LEDGER_ADMINISTRATION", "LEDGER_PROFILE", "LEDGER_KEY_PASSWORD_FILE"])
+def test_a_missing_setting_is_named(environment, sentence, name):
+    environment.delenv(name)
+    assert name in sentence("--create")
+
+
+def test_a_wrong_password_is_said_without_repeating_it(environment, sentence, tmp_path):
+    (tmp_path / "password").write_text("another-password\n")
+    said = sentence("--create")
+    assert "password does not open it" in said
+    assert "another-password" not in said
+
+
+def test_a_key_file_that_others_can_read_is_refused(environment, sentence, tmp_path):
+    (tmp_path / "sequencer.json").chmod(0o644)
+    assert "chmod 600" in sentence("--create")
+
+
+def test_another_administrations_database_is_refused(environment, sentence, network, tmp_path):
+    Ledger.open(network.config(tmp_path / "ledger.db", "NL"), create=True).close()
+    assert "another ledger's" in sentence("--create")
+
+
+def test_a_port_in_use_is_said(environment, sentence):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        environment.setenv("LEDGER_PORT", str(listener.getsockname()[1]))
+        assert "cannot be listened on" in sentence("--create")
