@@ -68,10 +68,12 @@ def up(
 
     folder = folder.resolve()  # so that what is printed, and kept, is right wherever one is
     out = Output(as_json)
-    with out.progress("starting the chain"):
-        running = devchain.start(folder, port=port, block_seconds=block_seconds)
     profile_path = folder / "profile.json"
     is_new = not profile_path.exists()
+    if founder and not is_new:
+        raise typer.BadParameter(f"the chain of {folder} is founded already; --founder is for a new folder")
+    with out.progress("starting the chain"):
+        running = devchain.start(folder, port=port, block_seconds=block_seconds)
     if is_new:
         codes = [party.administration for party in founder or [Party("SG"), Party("NL"), Party("GB")]]
         profile = _found(out, folder, running.url, codes, block_seconds)

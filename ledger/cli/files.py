@@ -49,14 +49,21 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         raise UnusableFile(str(path), f"it is over 4 MiB; {what} is expected")
     try:
-        content = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number)
+        content = json.loads(
+            data,
+            parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+            object_pairs_hook=_without_duplicates,
+        )
     except UnicodeDecodeError:
         raise UnusableFile(str(path), f"it is no UTF-8 text; {what} is expected") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise UnusableFile(str(path), f"it is no JSON ({error.msg} at {place}); {what} is expected") from None
     except (ValueError, RecursionError):
-        raise UnusableFile(str(path), f"it holds numbers or a depth that {what} never has") from None
+        raise UnusableFile(
+            str(path), f"it holds numbers, a name twice or a depth that {what} never has"
+        ) from None
     if not isinstance(content, dict):
         raise UnusableFile(str(path), f"it is no JSON object; {what} is expected")
     return content
@@ -88,6 +95,14 @@ def require_new(path: Path) -> None:
     """Refuse a path that exists, before any work is done for it."""
     if os.path.lexists(path):
         raise typer.BadParameter(f"{path} exists already; choose another name, nothing was done")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object as a dict; one name twice would have two readings."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name stands twice")
+    return content
 
 
 def _refuse_number(text: str) -> Any:

@@ -15,6 +15,7 @@ from ledger.cli.options import time
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceSigner
 from ledger.cli.words import age_text
+from ledger.core import documents
 from ledger.core.records import CustodyKind
 from ledger.errors import ServiceError, ServiceUnavailable
 
@@ -93,7 +94,7 @@ def step_options(
     ] = True,
 ) -> StepOptions:
     """Options of every custody record."""
-    base = {} if details is None else files.read_object(details, "a details document")
+    base = {} if details is None else documents.parse(files.read(details)).value
     return StepOptions(note, base, None if at is None else int(at.timestamp()), expires_in, wait)
 
 

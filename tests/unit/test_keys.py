@@ -130,6 +130,7 @@ def test_a_private_key_off_the_curve_is_refused(folder: Path, private: bytes) ->
         b'{"version": 3, "crypto": {"kdf": "rot13", "kdfparams": {}}, "address": "0x' + b"11" * 20 + b'"}',
         b" " * 100_000,
     ],
+    ids=lambda value: str(value[:12]),
 )
 def test_what_is_no_key_file_is_refused_by_name(folder: Path, content: bytes) -> None:
     folder.mkdir()

@@ -141,12 +141,14 @@ def test_a_record_that_no_log_takes_is_invalid(verify, proof):
         (b"", "it is no JSON"),
         (b"[]", "it is no JSON object"),
         (b"\xff", "it is no UTF-8 text"),
-        (b'{"index": 1.0}', "holds numbers or a depth"),
-        (b"[" * 100_000, "holds numbers or a depth"),
+        (b'{"index": 1.0}', "holds numbers, a name twice or a depth"),
+        (b"[" * 100_000, "holds numbers, a name twice or a depth"),
         (b'{"schema": "cargo-accompanying/1"}', "its schema is not cargo-inclusion/1"),
         (b'{"schema": "cargo-inclusion/1"}', "it is no inclusion proof: at /id, field required"),
+        (b'{"id": 1, "id": 2}', "holds numbers, a name twice or a depth"),
         (b" " * (5 << 20), "it is over 4 MiB"),
     ],
+    ids=lambda value: value[:12] if isinstance(value, str) else "",
 )
 def test_what_is_no_proof_is_refused_in_one_sentence(verify, content, words):
     result = verify(content)

@@ -82,6 +82,7 @@ def test_commit_touches_no_network(cargo_ledger, document, monkeypatch):
         (b'{"a":' * 40 + b"1" + b"}" * 40, "nested deeper than 32"),
         (b'{"a": "' + b"x" * (1 << 20) + b'"}', "1,048,576"),
     ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("command", [("commit",), ("disclose", "--secret", SECRET, "--show", "/a")])
 def test_what_cannot_be_committed_to_is_refused_with_its_place(
@@ -241,7 +242,11 @@ def test_another_root_is_invalid(cargo_ledger, tmp_path, example):
     assert cargo_ledger("manifest", "verify-disclosure", "shown.json", "--root", ROOT).exit_code == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"leaves": 1.5}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{}", b'{"leaves": 1.5}', b"\xff", b"[" * 100_000],
+    ids=lambda value: str(value[:12]),
+)
 def test_what_is_no_disclosure_is_invalid_and_never_a_trace(cargo_ledger, tmp_path, content):
     (tmp_path / "shown.json").write_bytes(content)
     result = cargo_ledger("manifest", "verify-disclosure", "shown.json", "--root", ROOT, "--json")
