@@ -1,0 +1,414 @@
+"""One writer at a time, whole or not at all, and every trouble of the database one error."""
+
+import os
+import secrets
+import signal
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ledger.store
+from ledger import sequencing
+from ledger.core import merkle, records
+from ledger.core.records import CustodyRecord
+from ledger.errors import NotFound, StoreError
+from ledger.store import Store, decode_custody, encode_custody
+
+
+@pytest.fixture
+def store(tmp_path):
+    with closing(Store(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", create=True)) as store:
+        with store.write() as session:
+            session.begin_epoch(1)
+        yield store
+
+
+def manifest_row(index, epoch=1, **changes):
+    return {
+        "digest": secrets.token_bytes(32),
+        "manifest_id": secrets.token_bytes(32),
+        "epoch": epoch,
+        "log_index": index,
+        "leaf": secrets.token_bytes(188),
+        "signer": bytes(20),
+        "party": b"SG:ACME01".ljust(16, b"\0"),
+        "consignment": bytes(32),
+        "supersedes": None,
+        "seen": True,
+        "accepted_at": 1,
+        "promise_epoch": epoch,
+        "promise_index": index,
+        "anchor_by": 2,
+        "promise_signer": bytes(20),
+        "promise_signature": bytes(65),
+        "closing": None,
+        "closing_transaction": None,
+        "problem": None,
+    } | changes
+
+
+def accept(store, count, **changes):
+    """Take leaves in as the ledger does: index and row in one transaction."""
+    with store.write() as session:
+        first = session.log().next_index
+        rows = [manifest_row(first + i, session.log().epoch, **changes) for i in range(count)]
+        session.add_manifests(rows)
+        session.set_next_index(first + count)
+    return rows
+
+
+uint64 = st.integers(0, 2**64 - 1)
+bytes32 = st.binary(min_size=32, max_size=32)
+bytes16 = st.binary(min_size=16, max_size=16)
+
+
+@given(
+    st.builds(
+        CustodyRecord,
+        bytes32,
+        st.integers(0, 255),
+        bytes16,
+        bytes32,
+        bytes32,
+        bytes32,
+        bytes16,
+        uint64,
+        uint64,
+    )
+)
+def test_a_record_comes_out_of_the_store_as_it_went_in(record):
+    assert len(encode_custody(record)) == 177
+    assert decode_custody(encode_custody(record)) == record
+
+
+# --- opening
+
+
+def test_a_database_is_made_only_when_that_is_asked_for(tmp_path):
+    path = tmp_path / "deep" / "ledger.sqlite3"
+    with pytest.raises(StoreError, match="--create"):
+        Store(f"sqlite:///{path}")
+    assert not path.parent.exists()
+    Store(f"sqlite:///{path}", create=True).close()
+    Store(f"sqlite:///{path}").close()
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "postgresql+psycopg://h/d", "", "x"]
+)
+def test_a_url_of_another_kind_is_refused(url):
+    with pytest.raises(StoreError, match=r"use sqlite:///path"):
+        Store(url, create=True)
+
+
+def test_a_path_is_taken_as_it_is_written(tmp_path):
+    path = tmp_path / "a?b=c%20d#e.sqlite3"
+    Store(f"sqlite:///{path}", create=True).close()
+    assert path.exists()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear customs, " * 1_000)
+    with pytest.raises(StoreError, match="not a database"):
+        Store(f"sqlite:///{path}")
+    assert path.read_text().startswith("Dear customs")
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        Store(f"sqlite:///{tmp_path / 'file' / 'ledger.sqlite3'}", create=True)
+
+
+def test_many_processes_may_make_the_same_database_at_once(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    begin = time.time() + 0.3
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                time.sleep(max(0, begin - time.time()))
+                Store(f"sqlite:///{path}", create=True)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.WEXITSTATUS(os.waitpid(child, 0)[1]) for child in children] == [0] * 6
+
+
+# --- transactions
+
+
+def test_what_fails_half_way_is_not_written(store):
+    with pytest.raises(RuntimeError), store.write() as session:
+        session.add_manifests([manifest_row(0)])
+        session.set_next_index(1)
+        raise RuntimeError
+    with store.read() as session:
+        assert session.log().next_index == 0
+        assert session.manifests_where(limit=10) == []
+
+
+def test_a_reader_sees_one_moment(store):
+    accept(store, 1)
+    with store.read() as session:
+        assert session.log().next_index == 1
+        accept(store, 1)
+        assert session.log().next_index == 1
+        assert len(session.manifests_where(limit=10)) == 1
+    with store.read() as session:
+        assert session.log().next_index == 2
+
+
+def test_forty_writers_at_once_give_out_each_index_once(store):
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(lambda _: accept(store, 3), range(80)))
+    with store.read() as session:
+        rows = session.manifests_where(limit=1_000)
+        assert [row.log_index for row in rows] == list(range(240))
+        assert session.log().next_index == 240
+
+
+def test_a_database_that_another_process_keeps_locked_is_one_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger.store, "_WAIT_SECONDS", 0.1)
+    with closing(Store(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", create=True)) as store:
+        other = sqlite3.connect(store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"), store.write():
+            pass
+        other.execute("COMMIT")
+        other.close()
+        with store.write() as session:
+            session.begin_epoch(1)
+
+
+def test_the_same_manifest_twice_is_one_error_and_neither_is_written(store):
+    row = manifest_row(0)
+    with pytest.raises(StoreError, match="UNIQUE") as caught, store.write() as session:
+        session.add_manifests([row])
+        session.add_manifests([row | {"digest": secrets.token_bytes(32), "log_index": 1}])
+    assert row["leaf"].hex() not in str(caught.value) and repr(row["leaf"]) not in str(caught.value)
+    with store.read() as session:
+        assert session.manifests_where(limit=10) == []
+
+
+def test_a_full_disk_is_one_error_and_the_store_goes_on_when_there_is_room(store):
+    accept(store, 1)
+    with store.write() as session:
+        pages = session._connection.exec_driver_sql("PRAGMA page_count").scalar()
+        session._connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StoreError, match="full"), store.write() as session:
+        session.add_content(bytes(32), b"x" * 1_000_000, bytes(32))
+    with store.read() as session:
+        session._connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+        assert session.content(bytes(32)) is None
+    for _ in range(4):  # whichever connection of the pool it is
+        accept(store, 1)
+
+
+def test_writes_are_durable_before_they_return(store):
+    """The settings that make it so: without them a power cut loses what was promised."""
+    with store.read() as session:
+        ask = session._connection.exec_driver_sql
+        assert ask("PRAGMA journal_mode").scalar() == "wal"
+        assert ask("PRAGMA synchronous").scalar() == 2
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_transactions(store):
+    store.close()
+    for _ in range(8):
+        child = os.fork()
+        if child == 0:
+            try:
+                own = Store(f"sqlite:///{store.path}")
+                while True:
+                    accept(own, 5)
+            finally:
+                os._exit(0)
+        time.sleep(0.08)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    with store.read() as session:
+        next_index = session.log().next_index
+        assert next_index % 5 == 0 and next_index > 0
+        assert [row.log_index for row in session.manifests_where(limit=10**6)] == list(range(next_index))
+
+
+def test_one_worker_has_the_lock_until_it_ends(store):
+    child = os.fork()
+    if child == 0:
+        Store(f"sqlite:///{store.path}").worker_lock()
+        time.sleep(60)
+        os._exit(0)
+    deadline = time.monotonic() + 10
+    while (mine := store.worker_lock()) is not None:
+        mine.close()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    mine = store.worker_lock()
+    assert mine is not None
+    mine.close()
+
+
+# --- queries
+
+
+def test_pages_of_manifests_join_without_a_gap_and_an_unknown_place_is_refused(store):
+    rows = accept(store, 7)
+    with store.read() as session:
+        seen, after = [], None
+        while page := session.manifests_where(after=after, limit=3):
+            seen += [row.digest for row in page]
+            after = page[-1].digest
+        assert seen == [row["digest"] for row in rows]
+        with pytest.raises(NotFound):
+            session.manifests_where(after=secrets.token_bytes(32), limit=3)
+
+
+def test_leaves_move_to_the_next_epoch_in_their_order(store):
+    rows = accept(store, 5)
+    with store.write() as session:
+        assert session.move_leaves(1, 2, 2) == 3
+        session.begin_epoch(2)
+        session.set_next_index(3)
+        assert [row.leaf for row in session.leaves(2, 0, 9)] == [row["leaf"] for row in rows[2:]]
+        assert [row.leaf for row in session.leaves(1, 0, 9)] == [row["leaf"] for row in rows[:2]]
+        assert session.waiting_manifests() == 3
+
+
+def test_thousands_of_consignments_are_asked_for_at_once(store):
+    ids = [i.to_bytes(32, "big") for i in range(12_000)]
+    with store.read() as session:
+        assert session.chain_custody_of(ids) == []
+        assert session.unfinished_custody(ids) == []
+        assert session.documents(ids) == {}
+
+
+def test_search_terms_are_kept_once(store):
+    with store.write() as session:
+        session.add_search_terms(bytes(32), [("seal", "A1"), ("seal", "A1"), ("container", "A1")])
+        session.add_search_terms(bytes(32), [("seal", "A1")])
+        session.add_search_terms(bytes(32), [])
+        assert session.consignments_with_term("seal", "A1") == [bytes(32)]
+        assert session.consignments_with_term("container", "A1") == [bytes(32)]
+        assert session.consignments_with_term("seal", "a1") == []
+
+
+def _block(session, number):
+    session.add_block(number, number.to_bytes(32, "big"), number)
+
+
+def test_a_rewind_takes_back_what_came_after_and_is_counted(store):
+    with store.write() as session:
+        for number in (5, 6, 7):
+            _block(session, number)
+            session.add_event(
+                {
+                    "contract": "ManifestLog",
+                    "sequence": number,
+                    "name": "LogRestarted",
+                    "block_number": number,
+                    "block_hash": bytes(32),
+                    "transaction_hash": bytes(32),
+                    "log_index": 0,
+                },
+                {"administration": b"SG".ljust(8, b"\0")},
+            )
+        assert session.restarts(b"SG".ljust(8, b"\0"), 6) == 2
+        assert session.restarts(b"NL".ljust(8, b"\0"), 7) == 0
+        assert session.last_place("ManifestLog") == 7 and session.last_place("ConsignmentLedger") is None
+        session.rewind(5)
+        assert session.cursor().number == 5
+        assert session.last_sequence("ManifestLog") == 5
+        assert session.identity()["rewinds"] == "1"
+
+
+def test_only_the_newest_blocks_hashes_are_kept(store, monkeypatch):
+    monkeypatch.setattr(ledger.store, "KEPT_BLOCKS", 10)
+    with store.write() as session:
+        for number in range(1, 257):
+            _block(session, number)
+        assert session.oldest_block() == 246
+
+
+# --- the tree that is kept
+
+
+@pytest.mark.parametrize("batches", [[1], [2, 1, 4], [1] * 9, [64], [63, 1, 1, 65], [100, 28, 3]])
+def test_the_tree_that_is_kept_is_the_tree_of_its_leaves(store, batches):
+    leaves, roots = [], {}
+    for count in batches:
+        leaves += [records.leaf_hash(row["leaf"]) for row in accept(store, count)]
+        assert sequencing.extend(store) == count
+        roots[len(leaves)] = merkle.root(leaves)
+    assert sequencing.extend(store) == 0
+    with store.read() as session:
+        for size in range(1, len(leaves) + 1):
+            root = sequencing.root_at(session, 1, size)
+            assert root == merkle.root(leaves[:size])
+            for index in {0, size // 2, size - 1}:
+                path = sequencing.inclusion_path(session, 1, index, size)
+                merkle.verify_inclusion(leaves[index], index, size, path, root)
+            for first in {1, (size + 1) // 2, size}:
+                path = sequencing.consistency_path(session, 1, first, size)
+                merkle.verify_consistency(first, merkle.root(leaves[:first]), size, root, path)
+
+
+def test_leaves_are_taken_in_batches_that_join(store, monkeypatch):
+    monkeypatch.setattr(sequencing, "BATCH_LEAVES", 4)
+    leaves = [records.leaf_hash(row["leaf"]) for row in accept(store, 10)]
+    assert [sequencing.extend(store) for _ in range(4)] == [4, 4, 2, 0]
+    with store.read() as session:
+        assert sequencing.root_at(session, 1, 10) == merkle.root(leaves)
+
+
+def test_a_leaf_that_is_missing_stops_the_log(store):
+    rows = accept(store, 3)
+    with sqlite3.connect(store.path) as database:
+        database.execute("DELETE FROM manifests WHERE digest = ?", (rows[1]["digest"],))
+    database.close()
+    with pytest.raises(StoreError, match="damaged"):
+        sequencing.extend(store)
+    with store.read() as session:
+        assert session.log().sequenced == 0
+
+
+def test_a_node_of_the_tree_that_is_missing_is_told(store):
+    accept(store, 4)
+    sequencing.extend(store)
+    with sqlite3.connect(store.path) as database:
+        database.execute("DELETE FROM nodes WHERE level = 2")
+    database.close()
+    with store.read() as session, pytest.raises(StoreError, match="node 0 of level 2 is missing"):
+        sequencing.root_at(session, 1, 4)
+
+
+def test_readers_and_a_writer_do_not_wait_for_each_other(store):
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            accept(store, 1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        began = time.monotonic()
+        for _ in range(50):
+            with store.read() as session:
+                assert len(session.manifests_where(limit=10**6)) == session.log().next_index
+        assert time.monotonic() - began < 20
+    finally:
+        stop.set()
+        writer.join()
