@@ -9,6 +9,9 @@
     │  ├─ InvalidRecord                 a field outside its range, a wrong length
     │  ├─ InvalidSignature              not 65 bytes, high s, v not 27 or 28, recovers nothing
     │  ├─ InvalidEncoding               bytes that are not canonical RLP, or no header, account or trie node
+    │  ├─ InvalidEvidence               not a canonical evidence file (has the place)
+    │  │  └─ UnknownEvidenceVersion     of a version that this verifier does not know
+    │  ├─ InvalidTrust                  not a trust file (has the place)
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidKey                    a key file or its password is unusable
     │  └─ InvalidProfile                a chain profile or setting is unusable
@@ -17,6 +20,7 @@
     │  ├─ ConsistencyError
     │  ├─ DigestMismatch
     │  ├─ SignerMismatch
+    │  ├─ EvidenceRefused               the verdict on an evidence file is not VALID
     │  ├─ StateProofError               a state proof does not lead from the root to the key
     │  └─ SealError                     a header is not sealed by a quorum of trusted validators
     ├─ NotPermitted                     the account may not do this: not enrolled, revoked, wrong role or party
@@ -134,6 +138,41 @@ class InvalidEncoding(InvalidInput):
         super().__init__(f"The bytes are no canonical {what}: at byte {at}, {rule}.")
 
 
+class InvalidEvidence(InvalidInput):
+    """These bytes are no evidence file in its one encoding.
+
+    Attributes:
+        place: Where, as a JSON Pointer; "" for the whole file.
+        rule: What is wrong there.
+    """
+
+    def __init__(self, place: str, rule: str) -> None:
+        self.place = place
+        self.rule = rule
+        super().__init__(f"This is no evidence file: at {place or 'its root'}, {rule}.")
+
+
+class UnknownEvidenceVersion(InvalidEvidence):
+    """The file is of a format or version that this verifier does not know; a newer one may."""
+
+    def __init__(self, version: object) -> None:
+        super().__init__("/schema", f"the format {str(version)[:80]!r} is not known here; use a newer verifier")
+
+
+class InvalidTrust(InvalidInput):
+    """These bytes are no trust file in its one encoding.
+
+    Attributes:
+        place: Where, as a JSON Pointer; "" for the whole file.
+        rule: What is wrong there.
+    """
+
+    def __init__(self, place: str, rule: str) -> None:
+        self.place = place
+        self.rule = rule
+        super().__init__(f"This is no trust file: at {place or 'its root'}, {rule}.")
+
+
 class InvalidDeclaration(InvalidInput):
     """An import file is not a declaration or notification that can be read.
 
@@ -236,6 +275,20 @@ class SignerMismatch(VerificationError):
         self.expected = expected
         self.found = found
         super().__init__(f"The signature is by {found}, not by {expected}.")
+
+
+class EvidenceRefused(VerificationError):
+    """The verdict on an evidence file is not VALID.
+
+    Attributes:
+        verdict: INVALID or INDETERMINATE.
+        reasons: The sentences of the checks that did not pass.
+    """
+
+    def __init__(self, verdict: str, reasons: tuple[str, ...]) -> None:
+        self.verdict = verdict
+        self.reasons = reasons
+        super().__init__(f"The evidence is {verdict}: {' '.join(reasons)}")
 
 
 class StateProofError(VerificationError):

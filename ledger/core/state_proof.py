@@ -9,8 +9,9 @@ Source: Ethereum Yellow Paper, appendix D; EIP-1186.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ledger.core import rlp
 from ledger.core.records import keccak
@@ -19,6 +20,7 @@ from ledger.errors import InvalidEncoding, StateProofError
 EMPTY_TRIE_ROOT = keccak(rlp.encode(b""))
 EMPTY_CODE_HASH = keccak(b"")
 _MAX_NODES = 65  # a key of 32 bytes has 64 nibbles
+_Fetch: TypeAlias = Callable[[bytes], "list[rlp.Item]"]  # the node of a hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,15 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
     value = verify(state_root, keccak(address), proof)
     if value is None:
         return None
+    return decode_account(value)
+
+
+def decode_account(value: bytes) -> Account:
+    """Decode what the state trie holds of an account.
+
+    Raises:
+        InvalidEncoding: It is not the one encoding of an account.
+    """
     fields = rlp.decode_list(value)
     if len(fields) != 4:
         raise InvalidEncoding("account", 0, "nonce, balance, storage root and code hash are expected")
@@ -90,6 +101,15 @@ def verify_storage(storage_root: bytes, slot: int | bytes, proof: Sequence[bytes
     value = verify(storage_root, keccak(slot), proof)
     if value is None:
         return 0
+    return decode_slot(value)
+
+
+def decode_slot(value: bytes) -> int:
+    """Decode what a storage trie holds of a slot; never 0.
+
+    Raises:
+        InvalidEncoding: It is not the one encoding of a number of at most 32 bytes, or is zero.
+    """
     number = rlp.as_integer(rlp.decode(value), "the slot's value")
     if number == 0:
         raise InvalidEncoding("storage", 0, "a slot that holds zero is not in the trie")
@@ -111,18 +131,84 @@ def verify(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
         if len(proof) > 1 or any(node != b"\x80" for node in proof):
             raise StateProofError("the trie is empty, and the proof shows nodes of it")
         return None
-    nibbles = [nibble for byte in key for nibble in (byte >> 4, byte & 15)]
     nodes = iter(proof)
+
+    def fetch(expected: bytes) -> list[rlp.Item]:
+        raw = next(nodes, None)
+        if raw is None:
+            raise StateProofError("the proof ends before the key does")
+        if not isinstance(raw, bytes) or keccak(raw) != expected:
+            raise StateProofError("a node of the proof is not the one that the node above it names")
+        return _decoded(raw)
+
+    value = _walk(root, key, fetch)
+    if next(nodes, None) is not None:
+        raise StateProofError("nodes are left over")
+    return value
+
+
+class SharedNodes:
+    """Trie nodes that several proofs share, each kept once and found by its hash.
+
+    `in_order` tells whether these were all needed and stand in the order in which they were first needed: then no other
+    list of nodes shows the same.
+
+    Args:
+        nodes: The nodes as RLP.
+    """
+
+    def __init__(self, nodes: Sequence[bytes]) -> None:
+        self._raw = {keccak(node): node for node in nodes}
+        self._hashes = list(self._raw)
+        self._given = len(nodes)
+        self._decoded: dict[bytes, list[rlp.Item]] = {}  # in the order of first use
+
+    @property
+    def used(self) -> list[bytes]:
+        """The nodes that were needed, in the order in which they were first needed."""
+        return [self._raw[each] for each in self._decoded]
+
+    @property
+    def in_order(self) -> bool:
+        """Whether every node was needed, stands once, and the first needed stands first."""
+        return self._given == len(self._hashes) and list(self._decoded) == self._hashes
+
+    def value(self, root: bytes, key: bytes) -> bytes | None:
+        """What the trie of a root holds under a key of 32 bytes (hashed by the caller); None for nothing.
+
+        Raises:
+            StateProofError: A node on the way is missing.
+            InvalidEncoding: A node is not canonical.
+        """
+        return None if root == EMPTY_TRIE_ROOT else _walk(root, key, self._fetch)
+
+    def _fetch(self, expected: bytes) -> list[rlp.Item]:
+        node = self._decoded.get(expected)
+        if node is None:
+            raw = self._raw.get(expected)
+            if raw is None:
+                raise StateProofError("a node on the way to the key is not shown")
+            node = self._decoded[expected] = _decoded(raw)
+        return node
+
+
+def _walk(root: bytes, key: bytes, fetch: _Fetch) -> bytes | None:
+    """Go from the root to a key; embedded nodes are taken from the node they stand in."""
+    nibbles = [nibble for byte in key for nibble in (byte >> 4, byte & 15)]
     expected: rlp.Item = root
     at = 0
     while True:
-        node = _resolve(expected, nodes)
+        if isinstance(expected, list):
+            node = _require_node(expected)
+        else:
+            node = fetch(expected)
         if len(node) == 17:
-            _require_branch(node)
+            if at == len(nibbles):
+                raise StateProofError("a branch stands below the end of the key")
             child = node[nibbles[at]]
             at += 1
             if child == b"":
-                return _end(nodes, None)
+                return None
             expected = child
             continue
         path, is_leaf = _path(node[0])
@@ -133,7 +219,7 @@ def verify(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
             value = rlp.as_bytes(node[1], "a leaf's value")
             if not value:
                 raise InvalidEncoding("trie node", 0, "a leaf's value must not be empty")
-            return _end(nodes, value if matches else None)
+            return value if matches else None
         if not path:
             raise InvalidEncoding("trie node", 0, "an extension's path must not be empty")
         if not isinstance(node[1], bytes) or len(node[1]) != 32:
@@ -141,25 +227,20 @@ def verify(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
         if at + len(path) >= len(nibbles):
             raise StateProofError("an extension goes to the end of the key or beyond")
         if not matches:
-            return _end(nodes, None)
+            return None
         at += len(path)
         expected = node[1]
 
 
-def _resolve(expected: rlp.Item, nodes: object) -> list[rlp.Item]:
-    """The node that a reference names: the next of the proof if it is a hash, itself if it is embedded."""
-    if isinstance(expected, list):
-        _require_embedded(expected)
-        node: list[rlp.Item] = expected
-    else:
-        raw = next(nodes, None)  # type: ignore[call-overload]
-        if raw is None:
-            raise StateProofError("the proof ends before the key does")
-        if not isinstance(raw, bytes) or keccak(raw) != expected:
-            raise StateProofError("a node of the proof is not the one that the node above it names")
-        node = rlp.decode_list(raw)
+def _decoded(raw: bytes) -> list[rlp.Item]:
+    return _require_node(rlp.decode_list(raw))
+
+
+def _require_node(node: list[rlp.Item]) -> list[rlp.Item]:
     if len(node) not in (2, 17):
         raise InvalidEncoding("trie node", 0, "2 or 17 members are expected")
+    if len(node) == 17:
+        _require_branch(node)
     return node
 
 
@@ -194,9 +275,3 @@ def _path(item: rlp.Item) -> tuple[list[int], bool]:
         raise InvalidEncoding("trie node", 0, "a path begins with its kind and parity")
     nibbles = [nibble for byte in data for nibble in (byte >> 4, byte & 15)]
     return nibbles[1 if data[0] >> 4 & 1 else 2 :], data[0] >> 5 == 1
-
-
-def _end(nodes: object, value: bytes | None) -> bytes | None:
-    if next(nodes, None) is not None:  # type: ignore[call-overload]
-        raise StateProofError("nodes are left over")
-    return value
