@@ -99,9 +99,14 @@ def _private_key(key: bytes) -> PrivateKey:
     if not isinstance(key, bytes) or len(key) != 32:
         raise InvalidKey("given", "a private key is 32 bytes")
     try:
-        return PrivateKey(key)
+        return _load_key(key)
     except ValueError:
         raise InvalidKey("given", "it is zero or not below the group's order") from None
+
+
+# A service signs with one key by the thousand, and deriving its public key costs more than a signature. Whoever signs
+# holds the key for as long anyway.
+_load_key = lru_cache(maxsize=8)(PrivateKey)
 
 
 def _need_digest(digest: object) -> None:
