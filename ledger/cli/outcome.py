@@ -32,6 +32,7 @@ class Exit(IntEnum):
     UNREACHABLE = 4  # the chain or the service does not answer; trying again may help
 
 
+STOPPED = 130  # what shells give for an interruption (128 + SIGINT)
 _USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile)
 _UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
 
@@ -56,7 +57,7 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
         code = command()
         sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
-        return _say("Stopped", "Stopped on request; what was sent before stays sent.", 130, {}, as_json)
+        return _say_stopped(as_json)
     except BrokenPipeError:
         # whoever read our output has gone (`| head`); nothing is to be said, and Python must not try at exit
         with contextlib.suppress(OSError):
@@ -80,6 +81,8 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
             "(CARGO_LEDGER_TRACE=1 shows the trace)."
         )
         return _say("Defect", sentence, Exit.REFUSED, {}, as_json)
+    if code == STOPPED:  # Typer has caught the interruption
+        return _say_stopped(as_json)
     return code if isinstance(code, int) else int(Exit.DONE)
 
 
@@ -99,6 +102,10 @@ def _facts(error: errors.LedgerError) -> dict[str, Any]:
         for name, value in vars(error).items()
         if isinstance(value, (*plain, bytes))
     }
+
+
+def _say_stopped(as_json: bool) -> int:
+    return _say("Stopped", "Stopped on request; what was sent before stays sent.", STOPPED, {}, as_json)
 
 
 def _say_usage(error: Any, as_json: bool) -> int:

@@ -87,6 +87,11 @@ def test_facts_of_an_error_are_told_to_programs_and_keys_never(capsys):
     assert json.loads(capsys.readouterr().err)["error"]["problem"] == problem
 
 
+def test_an_interruption_that_typer_has_caught_is_said_too(capsys):
+    assert outcome.run(lambda: 130, as_json=False) == 130
+    assert capsys.readouterr().err == "Error: Stopped on request; what was sent before stays sent.\n"
+
+
 def test_done_is_0_and_a_command_s_own_code_is_kept():
     assert outcome.run(lambda: None, as_json=False) == 0
     assert outcome.run(lambda: 3, as_json=False) == 3
