@@ -149,7 +149,7 @@ class AtWork:
         """A signed LODGE with everything; `changes` are the record's or the submission's fields."""
         reference = reference or f"ucr:6SG{secrets.token_hex(6).upper()}"
         key, secret = changes.pop("key", secrets.token_bytes(32)), secrets.token_bytes(32)
-        party = Party.parse(changes.pop("party", self.network.party(role))).to_bytes()
+        party = Party.parse(changes.pop("party", None) or self.network.party(role)).to_bytes()
         document = changes.pop("document", None) or manifest_document(reference)
         root = documents.commit(documents.parse(orjson.dumps(document)), secret).root
         consignment = records.consignment_id(party, records.blind(key, reference))
@@ -211,7 +211,7 @@ class AtWork:
         given = {
             "consignment": consignment,
             "kind": int(kind),
-            "party": Party.parse(self.network.party(role)).to_bytes(),
+            "party": Party.parse(changes.pop("party", None) or self.network.party(role)).to_bytes(),
             "subject": ZERO32,
             "details": ZERO32,
             "counterpart": ZERO16,
