@@ -86,8 +86,8 @@ def show(
 @app.command(
     epilog=examples(
         "cargo-ledger administration propose suspension NL --key governor-sg",
-        "cargo-ledger administration propose admission KE --governor 0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A \\\\",
-        "    --key governor-sg --json",
+        "cargo-ledger administration propose admission KE --key governor-sg --governor "
+        "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A --json",
     )
 )
 @using(chain_signer)

@@ -169,7 +169,8 @@ def accompany(
         typer.Option(
             metavar="POINTER",
             parser=pointer,
-            help="JSON Pointer of a manifest field to disclose, with all below it; repeat it.",
+            help="JSON Pointer of a manifest field to disclose, with all below it; repeat it. By default /schema, "
+            "/references, /containers and /basis: without a container it can't be found by its number.",
         ),
     ] = None,
 ) -> None:

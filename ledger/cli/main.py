@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import io
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,12 @@ GROUPS = {
 }
 
 
+def flowing(text: str) -> str:
+    """A docstring as help: its paragraphs without the line breaks of the source, so that they wrap at any width."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
 class Commands(TyperGroup):
     """The root group: it imports a group when it is called for, and every command ends through `outcome`."""
 
@@ -60,8 +67,10 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The group of a name; building all fifty commands would cost each call half a second."""
         if cmd_name in GROUPS and self.commands[cmd_name] is None:
-            group = typer.main.get_command(importlib.import_module(GROUPS[cmd_name]).app)
+            group: Any = typer.main.get_command(importlib.import_module(GROUPS[cmd_name]).app)
             group.name = cmd_name
+            for command in (group, *group.commands.values()):
+                command.help = flowing(command.help or "")
             self.commands[cmd_name] = group
         return self.commands.get(cmd_name)
 

@@ -113,7 +113,7 @@ def disclose(
     file: DocumentArgument,
     more: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[POINTER]...", parser=pointer, help="More pointers to show."),
+        typer.Argument(metavar="POINTER", parser=pointer, help="More pointers to show."),
     ] = None,
     *,
     secret: Annotated[

@@ -171,7 +171,7 @@ def _cut(text: str) -> str:
 
 
 WHO_AND_WHERE = (
-    "Who signs, and where"  # the panel of a command's help that has the options of every command like it
+    "Keys and addresses"  # the panel of a command's help that has the options of every command like it
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
