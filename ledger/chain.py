@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +32,7 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from ledger import errors
 from ledger.config import CONTRACTS, ChainProfile
+from ledger.core import headers, rlp
 from ledger.core.records import CustodyRecord, ManifestRecord, keccak
 from ledger.errors import ChainMismatch, ChainUnavailable, ContractError, InvalidRecord, Refusal
 
@@ -43,6 +44,41 @@ GAS_PER_BATCH = 100_000
 GAS_ANCHOR = 1_000_000
 GAS_CLOSURE = 300_000
 _UINT64 = 1 << 64
+_HEADER_INTEGERS = frozenset(
+    (
+        "difficulty",
+        "number",
+        "gasLimit",
+        "gasUsed",
+        "timestamp",
+        "baseFeePerGas",
+        "blobGasUsed",
+        "excessBlobGas",
+    )
+)
+_HEADER_FIELDS = (
+    "parentHash",
+    "sha3Uncles",
+    "miner",
+    "stateRoot",
+    "transactionsRoot",
+    "receiptsRoot",
+    "logsBloom",
+    "difficulty",
+    "number",
+    "gasLimit",
+    "gasUsed",
+    "timestamp",
+    "extraData",
+    "mixHash",
+    "nonce",
+    "baseFeePerGas",
+    "withdrawalsRoot",
+    "blobGasUsed",
+    "excessBlobGas",
+    "parentBeaconBlockRoot",
+    "requestsHash",
+)  # as a header holds them
 # What reading an answer of the wrong form raises, in our hands or in those of web3 and eth_abi.
 _MALFORMED = (
     AttributeError,
@@ -467,6 +503,64 @@ class Chain(Node):
             raise ChainUnavailable(self.shown, f"its events cannot be read: {error!r}") from None
         return [dict(each["args"]) for each in found]
 
+    def clique_signers(self, number: int) -> list[str]:
+        """The signers that a Clique node has in charge after a block, checksummed, ascending by their bytes."""
+        answer = self._rpc("clique_getSigners", hex(number))
+        try:
+            return [_checksummed(each) for each in sorted(answer, key=str.lower)]
+        except _MALFORMED as error:
+            raise ChainUnavailable(self.shown, f"its signers are malformed: {error!r}") from None
+
+    # --- what evidence is made of
+
+    def raw_header(self, number: int) -> bytes:
+        """The header of a block on the node's present chain as RLP, rebuilt from its JSON.
+
+        Nodes differ in whether they give raw headers; that it was rebuilt rightly its hash shows.
+
+        Raises:
+            ChainUnavailable: There is no such block, or the rebuilt header has another hash.
+        """
+        raw = self._rpc("eth_getBlockByNumber", hex(number), False)
+        try:
+            items: list[rlp.Item] = [
+                _header_field(name, raw[name]) for name in _HEADER_FIELDS if raw.get(name) is not None
+            ]
+            header = headers.decode(rlp.encode(items))
+            consensus: Literal["qbft"] | None = "qbft" if self.profile.kind == "qbft" else None
+            if header.number != number or headers.block_hash(header, consensus) != _bytes32(raw["hash"]):
+                raise ValueError("its hash is another's")
+        except (*_MALFORMED, errors.LedgerError) as error:
+            raise ChainUnavailable(
+                self.shown, f"the header of block {number} is malformed: {error!r}"
+            ) from None
+        return header.encode()
+
+    def state_proofs(self, contract: str, slots: Sequence[bytes], number: int) -> list[bytes]:
+        """Trie nodes that show a contract's account and some of its slots at a block, each once.
+
+        That they show it is **not** checked here.
+
+        Args:
+            contract: Name of the contract.
+            slots: 32 bytes each.
+            number: The block.
+
+        Raises:
+            ChainUnavailable: The node has no state for that block (any more).
+        """
+        raw = self._rpc(
+            "eth_getProof",
+            self.profile.address_of(contract),
+            ["0x" + slot.hex() for slot in slots],
+            hex(number),
+        )
+        try:
+            shown = [*raw["accountProof"], *(node for each in raw["storageProof"] for node in each["proof"])]
+            return list(dict.fromkeys(bytes.fromhex(node.removeprefix("0x")) for node in shown))
+        except _MALFORMED as error:
+            raise ChainUnavailable(self.shown, f"a state proof is malformed: {error!r}") from None
+
     # --- contract state
 
     def view(self, contract: str, function: str, *arguments: Any, block: int | None = None) -> Any:
@@ -685,6 +779,12 @@ def _bytes32(text: Any) -> bytes:
     if not isinstance(text, str) or len(text) != 66 or not text.startswith("0x"):
         raise ValueError("32 bytes of 0x hex are expected")
     return bytes.fromhex(text[2:])
+
+
+def _header_field(name: str, text: Any) -> bytes:
+    if name in _HEADER_INTEGERS:
+        return rlp.of_integer(int(text, 16))
+    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _said(error: Any) -> str:

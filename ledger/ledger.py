@@ -17,12 +17,13 @@ from typing import Any
 import orjson
 from eth_account import Account
 
-from ledger import history, sequencing, views
+from ledger import exporting, history, sequencing, views
 from ledger.anchoring import Sender
 from ledger.chain import Chain
 from ledger.config import LedgerConfig
 from ledger.core import documents, merkle, records, signatures
 from ledger.core.disclosures import Disclosure, disclosure_root
+from ledger.core.evidence import Logged
 from ledger.core.identifiers import Party, TradeReference
 from ledger.core.records import CustodyKind, CustodyRecord, ManifestKind, ManifestRecord, Promise, Role
 from ledger.errors import (
@@ -645,6 +646,83 @@ class Ledger:
                 if not session.closure(loaded.manifest_id):
                     return AccompanyingFile.model_validate_json(loaded.file)
         raise NotFound("current, anchored manifest with its document for consignment", to_hex(consignment))
+
+    # --------------------------------------------------------------------------------------------------- evidence
+
+    def manifest_evidence(self, key: bytes, show: Sequence[str] = ()) -> bytes:
+        """Make the evidence file of a manifest of this log: what a stranger checks offline.
+
+        Args:
+            key: Manifest id, or digest of the record that put it in force, 32 bytes.
+            show: JSON Pointers of the manifest's fields to disclose; "" shows all; by default references, containers
+                and basis. The trade reference is always shown.
+
+        Returns:
+            The file, in its one encoding.
+
+        Raises:
+            NotFound: There is none here, no final head covers it, or its document or consignment key is not known here.
+            InvalidDisclosure: A pointer selects nothing.
+            ChainUnavailable: The node has no state for the newest final block.
+        """
+        block = self._evidence_block()
+        with self._store.read() as session:
+            row = self._manifest_row(session, key)
+            logged = self._logged(session, row, show, block)
+            if logged is None:
+                raise NotFound("final tree head over, and document of, manifest", to_hex(key))
+            claims = exporting.gather(session, logged, block)
+        return exporting.prove(self._chain, claims).encode()
+
+    def consignment_evidence(self, consignment: bytes, show: Sequence[str] = ()) -> bytes:
+        """Make the evidence file of a consignment's manifest in force; from its accompanying file where only that is here.
+
+        Args:
+            consignment: 32 bytes.
+            show: As `manifest_evidence`; what an accompanying file shows stays as it is.
+
+        Returns:
+            The file, in its one encoding.
+
+        Raises:
+            NotFound: No manifest of it that stands is final and known here.
+            InvalidDisclosure, ChainUnavailable: As `manifest_evidence`.
+        """
+        block = self._evidence_block()
+        with self._store.read() as session:
+            logged = self._logged_in_force(session, consignment, show, block)
+            if logged is None:
+                raise NotFound("manifest, final and with its document, for consignment", to_hex(consignment))
+            claims = exporting.gather(session, logged, block)
+        return exporting.prove(self._chain, claims).encode()
+
+    def _evidence_block(self) -> int:
+        with self._store.read() as session:
+            cursor = session.cursor()
+        return exporting.block_for(self._chain, 0 if cursor is None else cursor.number)
+
+    def _logged(self, session: Session, row: Any, show: Sequence[str], block: int) -> Logged | None:
+        """The manifest of a row under its head, with what is shown of it; None if a part is not here."""
+        record = records.decode_leaf(row.leaf)[0]
+        known = session.known_consignment(record.consignment)
+        content = session.content(record.manifest_root)
+        head = self._head_over(session, row, self._extent(session))
+        if known is None or content is None or head is None or head.block_number > block:
+            return None
+        path = sequencing.inclusion_path(session, row.epoch, row.log_index, head.size)
+        return exporting.logged(row, head, path, exporting.shown_of(content, known.reference, show))
+
+    def _logged_in_force(
+        self, session: Session, consignment: bytes, show: Sequence[str], block: int
+    ) -> Logged | None:
+        for row in self._in_force(session, consignment):
+            logged = self._logged(session, row, show, block)
+            if logged is not None:
+                return logged
+        for loaded in session.accompanying_of(consignment):
+            if not session.closure(loaded.manifest_id):
+                return exporting.logged_elsewhere(AccompanyingFile.model_validate_json(loaded.file))
+        return None
 
     @staticmethod
     def _in_force(session: Session, consignment: bytes) -> list[Any]:
