@@ -35,9 +35,7 @@ def _group() -> None:
 def hmrc_cds(
     files: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE...", exists=True, help="XML files, or folders whose XML files are taken."
-        ),
+        typer.Argument(metavar="FILE", exists=True, help="XML files, or folders whose XML files are taken."),
     ],
     *,
     out: Annotated[

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import files, manifest_proof, manifest_service, outcome
 from ledger.cli.options import (
     DocumentArgument,
+    DocumentsArgument,
     JsonOption,
     OutOption,
     ProofArgument,
@@ -23,6 +26,9 @@ from ledger.cli.output import Output, Page
 from ledger.core import documents
 from ledger.core.disclosures import Disclosure
 from ledger.errors import DigestMismatch, InvalidDisclosure
+
+if TYPE_CHECKING:
+    from ledger import checking
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,40 +44,63 @@ app = typer.Typer(
 
 @app.command(
     epilog=examples(
-        "cargo-ledger manifest check invoice.json", "cat invoice.json | cargo-ledger manifest check - --json"
+        "cargo-ledger manifest check invoice.json",
+        "cargo-ledger manifest check imported/manifests/*.json",
+        "cat invoice.json | cargo-ledger manifest check - --json",
     )
 )
-def check(file: DocumentArgument, *, as_json: JsonOption = False) -> None:
-    """Say what is wrong or odd about a manifest, before it is lodged.
+def check(manifests: DocumentsArgument, *, as_json: JsonOption = False) -> None:
+    """Say what is wrong or odd about manifests, before they are lodged.
 
     An error means that it cannot be committed to, or is no cargo-manifest/1; the exit code is then 1. What is odd but
     can be lodged (a container number with a wrong check digit, an HS code of an old edition) is a warning.
     """
     from ledger import checking
 
-    findings = checking.check_bytes(files.read(file))
-    errors = [each for each in findings if each.severity == "error"]
+    out = Output(as_json)
+    found: list[tuple[Path, list[checking.Finding]]] = []
+    with out.progress("checking", len(manifests)) as advance:
+        for file in manifests:
+            found.append((file, checking.check_bytes(files.read(file))))
+            advance(1)
     data = [
-        {"severity": each.severity, "pointer": each.pointer, "rule": each.rule, "message": each.message}
-        for each in findings
+        {
+            "file": str(file),
+            "findings": [
+                {
+                    "severity": each.severity,
+                    "pointer": each.pointer,
+                    "rule": each.rule,
+                    "message": each.message,
+                }
+                for each in findings
+            ],
+        }
+        for file, findings in found
     ]
 
     def show(page: Page) -> None:
-        page.table(
-            f"Findings in {file}",
-            ("severity", "where", "rule", "what"),
-            [(each.severity, each.pointer or "(all of it)", each.rule, each.message) for each in findings],
-        )
-        if errors:
-            page.line(f"{file} is not ready to be lodged: correct the {_count(len(errors), 'error')} first.")
-        elif findings:
-            page.line(f"{file} can be lodged; look at the {_count(len(findings), 'warning')} first.")
-        else:
-            page.line(f"{file} can be lodged; nothing is odd.")
+        for file, findings in found:
+            _print_findings(page, file, findings)
 
-    Output(as_json).answer({"findings": data}, show)
-    if errors:
+    out.answer({"findings": data[0]["findings"]} if len(data) == 1 else {"files": data}, show)
+    if any(each.severity == "error" for _, findings in found for each in findings):
         outcome.end(outcome.Exit.REFUSED)
+
+
+def _print_findings(page: Page, file: Path, findings: Sequence[checking.Finding]) -> None:
+    page.table(
+        f"Findings in {file}",
+        ("severity", "where", "rule", "what"),
+        [(each.severity, each.pointer or "(all of it)", each.rule, each.message) for each in findings],
+    )
+    errors = sum(each.severity == "error" for each in findings)
+    if errors:
+        page.line(f"{file} is not ready to be lodged: correct the {_count(errors, 'error')} first.")
+    elif findings:
+        page.line(f"{file} can be lodged; look at the {_count(len(findings), 'warning')} first.")
+    else:
+        page.line(f"{file} can be lodged; nothing is odd.")
 
 
 @app.command(

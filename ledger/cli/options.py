@@ -181,6 +181,12 @@ DocumentArgument = Annotated[
         metavar="FILE", parser=file_to_read, help="JSON document; - reads it from standard input."
     ),
 ]
+DocumentsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE", parser=file_to_read, help="JSON documents; - reads one from standard input."
+    ),
+]
 ProofArgument = Annotated[
     Path,
     typer.Argument(metavar="FILE", parser=file_to_read, help="JSON file; - reads it from standard input."),

@@ -32,6 +32,7 @@ class Exit(IntEnum):
     UNREACHABLE = 4  # the chain or the service does not answer; trying again may help
 
 
+_LONGEST_USAGE = 400  # characters: `*.json` for a command that takes one file would name hundreds
 STOPPED = 130  # what shells give for an interruption (128 + SIGINT)
 _USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile)
 _UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
@@ -112,7 +113,8 @@ def _say_usage(error: Any, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return int(Exit.USAGE)
-    message = error.format_message().strip().rstrip(".") + "."
+    message = error.format_message().strip().rstrip(".")
+    message = (message if len(message) <= _LONGEST_USAGE else message[:_LONGEST_USAGE] + "…") + "."
     context = getattr(error, "ctx", None)
     if context is not None and not as_json:
         message += f" See `{context.command_path} --help`."

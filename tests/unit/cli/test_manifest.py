@@ -165,6 +165,18 @@ def test_check_reports_what_cannot_be_committed_to_as_an_error_and_code_1(cargo_
     assert "is not ready to be lodged" in cargo_ledger("manifest", "check", document).stdout
 
 
+def test_check_takes_several_manifests_and_names_each(cargo_ledger, document, tmp_path):
+    (tmp_path / "bad.json").write_text('{"goods": [{"gross_mass_kg": 12.5}]}')
+    result = cargo_ledger("manifest", "check", document, "bad.json", "--json")
+    assert result.exit_code == 1
+    good, bad = json.loads(result.stdout)["files"]
+    assert (good["file"], good["findings"]) == (str(document), [])
+    assert (bad["file"], bad["findings"][0]["severity"]) == ("bad.json", "error")
+    said = cargo_ledger("manifest", "check", "invoice.json", "bad.json").stdout
+    assert "invoice.json can be lodged; nothing is odd." in said
+    assert "bad.json is not ready to be lodged" in said
+
+
 # --- disclose and verify-disclosure
 
 
