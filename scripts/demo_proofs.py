@@ -61,7 +61,7 @@ def audit(story: Story, cargoes: Cargoes) -> None:
     stage.scene(
         "The auditor believes nobody",
         "Was the manifest of the gin really lodged, and when? The proof is a file; checking it needs the file and the "
-        "chain, no service. Then one field is shown without the others, and checked against the same root.",
+        "chain, no service. Then some fields are shown without the others, and checked against the root.",
     )
     folder = story.network.folder / "audit"
     folder.mkdir()
@@ -200,7 +200,7 @@ def _hand_over_by_stranger(story: Story, cargoes: Cargoes) -> None:
         stranger,
         submission,
         Refusal.NOT_ALLOWED,
-        "a hand-over by someone who is not the custodian",
+        "a handover by someone who is not the custodian",
         "SG:MERLION offers the straw envelopes to GB:PENNINE. They are in the charge of NL:MAASLINE.",
     )
 

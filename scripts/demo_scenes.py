@@ -119,6 +119,7 @@ def lodge_manifests(story: Story, cargoes: Cargoes) -> None:
         "An exporter and an importer lodge thirteen manifests made from customs declarations. The documents stay with "
         "their administration; the chain gets one root for the whole log, however long it is.",
     )
+    expect(len(cargoes.lodged) == 13, f"There are {len(cargoes.lodged)} manifests, not thirteen.")
     oddities = {each.label: warnings(each.document) for each in cargoes.lodged}
     with stage.progress("lodging: signed, durable, answered with a promise", len(cargoes.lodged)) as advance:
         for cargo in cargoes.lodged:
@@ -133,12 +134,10 @@ def lodge_manifests(story: Story, cargoes: Cargoes) -> None:
     for cargo in cargoes.lodged:
         view = _manifest(story, cargo)
         basis = basis_text(cargo.document).partition(",")[0].replace(" declaration", "")
-        rows.append(
-            (view.index, cargo.reference, cargo.label, basis, view.party, len(oddities[cargo.label]) or "")
-        )
+        rows.append((cargo.reference, cargo.label, basis, view.party, len(oddities[cargo.label]) or ""))
     stage.table(
         "Manifests in GB's log",
-        ("leaf", "trade reference", "goods", "basis", "lodged by", "odd things"),
+        ("trade reference", "goods", "basis", "lodged by", "odd"),
         rows,
     )
     head = story.network.client("GB").head("GB")
@@ -161,8 +160,9 @@ def open_and_arrive(story: Story, cargoes: Cargoes) -> None:
     stage, officer = story.stage, story.person("officer-gb")
     stage.scene(
         "Cargo arrives at Felixstowe",
-        "Each trader opens a consignment for each manifest and is in charge of it. An officer records the arrivals. On "
-        "chain stand kinds, times, parties and digests; places, seals and reasons stay in GB's files.",
+        "The traders open a consignment for each manifest and are in charge of it (of one the goods have gone already: "
+        "its declaration is supplementary). An officer records the arrivals. On chain stand kinds, times, parties and "
+        "digests; places, seals and reasons stay in GB's files.",
     )
     for cargo in cargoes.arriving:
         story.person(cargo.trader).open(cargo)
@@ -182,7 +182,7 @@ def open_and_arrive(story: Story, cargoes: Cargoes) -> None:
     story.count("consignments opened", len(cargoes.arriving))
     one = cargoes.shavers
     stage.say(f"What an officer reads of one, {one.reference}:")
-    stage.say("  " + story.view("GB", one.id).summary, style="bold")
+    stage.quote(story.view("GB", one.id).summary)
 
 
 def control(story: Story, cargoes: Cargoes) -> None:
@@ -205,9 +205,11 @@ def control(story: Story, cargoes: Cargoes) -> None:
     for cargo in (cargoes.controlled, cargoes.horses):
         view = story.view("GB", cargo.id)
         expect(len(view.holds) == 1 and not view.may_go, f"{cargo.label}: {view.summary}")
-        stage.say(f"  {cargo.label}: {view.summary}", style="bold")
+        stage.quote(f"{cargo.label}: {view.summary}")
     former = cargoes.controlled.manifest
+    stated = len(cargoes.controlled.document["goods"])
     cargoes.controlled.document = load("import-under-control-v2")
+    expect(len(cargoes.controlled.document["goods"]) == stated - 1, "The correction deletes no item.")
     cargoes.controlled.lodged = importer.client.amend(
         former.id, cargoes.controlled.document, ManifestReason.QUANTITY_CHANGED
     )
@@ -288,7 +290,7 @@ def seize(story: Story, cargoes: Cargoes) -> None:
     kinds = {finding.kind for finding in view.findings}
     expect("moved-under-hold" in kinds, f"The move under hold is no finding: {sorted(kinds)}")
     expect(view.custodian == "GB", f"The prints are not in the charge of GB: {view.summary}")
-    stage.say(f"  {view.summary}", style="bold")
+    stage.quote(view.summary)
     for finding in view.findings:
         stage.odd(finding.message)
     story.count("shipments seized")
@@ -331,7 +333,7 @@ def consolidate(story: Story, cargoes: Cargoes) -> None:
         expect(inside.inside == to_hex(box.id), f"{cargo.label} is not in the container: {inside.summary}")
         expect(inside.custodian == carrier.party, f"{cargo.label}: {inside.summary}")
     story.count("handovers accepted", len(cargoes.exports))
-    stage.say(f"  {CONTAINER}: {view.summary}", style="bold")
+    stage.quote(f"{CONTAINER}: {view.summary}")
 
 
 def travel(story: Story, cargoes: Cargoes) -> None:
@@ -371,7 +373,7 @@ def travel(story: Story, cargoes: Cargoes) -> None:
         [each.party for each in view.holds] == ["NL:NVWA"],
         f"The gin is not on hold by NL:NVWA: {view.summary}",
     )
-    stage.say(f"  gin: {view.summary}", style="bold")
+    stage.quote(f"gin: {view.summary}")
     agency.do(Kind.INSPECTION, gin, {"outcome": "conform", "note": "sample 30 of 30 packages"})
     agency.do(Kind.LIFT, gin, {"outcome": "conform"}, subject=hold)
     rotterdam.do(Kind.RELEASE, gin, {"procedure": "transit"}, subject=gin.manifest.id)
@@ -430,6 +432,12 @@ def distribute(story: Story, cargoes: Cargoes) -> None:
         "Three consignments come out. The importer declines one: 25 packages are stated, the items add up to 10. An "
         "inspection settles it; the importer accepts, lodges its own manifest, and the goods are released for import.",
     )
+    document = resold.document
+    packages = (
+        document["totals"]["packages"],
+        sum(each["packages"][0]["count"] for each in document["goods"]),
+    )
+    expect(packages == (25, 10), f"The manifest states {packages[0]} packages and has {packages[1]}.")
     carrier.do(
         Kind.SEAL, box, {"seal": NEW_SEAL, "action": "removed", "containers": [CONTAINER], "place": "SGSIN"}
     )

@@ -87,6 +87,10 @@ class Stage:
         """Print a sentence, wrapped at words."""
         self.console.print(Text(printable(sentence), style=style))
 
+    def quote(self, sentence: str) -> None:
+        """Print what a service says, in its own words."""
+        self.console.print(Padding(Text(printable(sentence), style="bold"), (0, 0, 0, 2)))
+
     def done(self, sentence: str) -> None:
         """Say that something was done or proved."""
         self._marked("✓", "green", sentence)
@@ -101,7 +105,7 @@ class Stage:
         self.console.print(grid)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table; its first two columns are kept whole."""
+        """Print a table; words stay whole where there is room for them."""
         table = Table(
             title=Text(title, style="bold"),
             title_justify="left",
@@ -110,10 +114,14 @@ class Stage:
             box=box.SIMPLE_HEAD,
             pad_edge=False,
         )
+        cells = [[printable(cell) for cell in row] for row in rows]
         for place, column in enumerate(columns):
-            table.add_column(Text(column), overflow="fold", no_wrap=place < 2)
-        for row in rows:
-            table.add_row(*(Text(printable(cell)) for cell in row))
+            words = [word for text in (column, *(row[place] for row in cells)) for word in text.split()]
+            table.add_column(
+                Text(column), overflow="fold", min_width=min(30, max(map(len, words), default=1))
+            )
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
         self.console.print(table)
 
     @contextmanager

@@ -37,7 +37,7 @@ SCENES = (
 REFUSALS = (
     "a changed manifest",
     "a release while held",
-    "a hand-over by someone who is not the custodian",
+    "a handover by someone who is not the custodian",
     "a record signed by a revoked officer",
     "a shortened log",
     "a second opening of a consignment",
