@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,12 +98,15 @@ def start(
 
 def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetime) -> DevChain:
     port = port or _last_free_port(folder) or free_port()
+    genesis_time = _genesis_time(folder)
     command = [
         str(_anvil()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID),
         "--hardfork", "london", "--base-fee", "0", "--gas-limit", str(GAS_LIMIT), "--accounts", "1",
         "--disable-default-create2-deployer", "--disable-min-priority-fee", "--no-request-size-limit",
         "--order", "fifo",
         "--state", str(folder / "state.json"), "--state-interval", "1",
+        # a restarted anvil makes a genesis block anew, beside the one in its state, and then takes either of them
+        "--timestamp", str(genesis_time),
     ]  # fmt: skip
     if block_seconds:
         command += ["--block-time", str(block_seconds)]
@@ -119,7 +122,8 @@ def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetim
         )
     chain = DevChain(folder, process.pid, port)
     # Noted before it answers: if we die now, the next start finds it instead of starting a second one.
-    text = json.dumps({"pid": process.pid, "port": port, "block_seconds": block_seconds})
+    noted = {"pid": process.pid, "port": port, "block_seconds": block_seconds, "genesis_time": genesis_time}
+    text = json.dumps(noted)
     write_atomically(folder / "process.json", text)
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and not _answers(chain.url):
@@ -128,6 +132,7 @@ def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetim
         time.sleep(0.05)
     if process.poll() is not None:
         raise ChainUnavailable(chain.url, f"the development chain did not start; see {folder / 'anvil.log'}")
+    _ask(chain.url, "evm_setTime", [int(time.time())], 10.0)  # its clock began at the genesis block's time
     process.returncode = 0  # it is left to run: without this, Python warns that nobody waits for it
     return chain
 
@@ -178,7 +183,7 @@ def fund(url: str, address: str, wei: int = 10**24) -> None:
         raise ChainUnavailable(url, "it is no development chain, accounts there are not funded by us")
 
 
-def _ask(url: str, method: str, params: list[str], seconds: float) -> dict[str, object]:
+def _ask(url: str, method: str, params: Sequence[str | int], seconds: float) -> dict[str, object]:
     request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     try:
         # not through a proxy of the environment: the chain is on this machine
@@ -206,6 +211,14 @@ def _noted(folder: Path) -> DevChain | None:
         return DevChain(folder, int(noted["pid"]), int(noted["port"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _genesis_time(folder: Path) -> int:
+    """The time of this folder's genesis block, Unix seconds; now for a new folder."""
+    try:
+        return int(json.loads((folder / "process.json").read_text())["genesis_time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return int(time.time())
 
 
 def _is_anvil(pid: int, folder: Path) -> bool:
