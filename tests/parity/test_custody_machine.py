@@ -34,7 +34,7 @@ K = CustodyKind
 ADMINISTRATIONS = [code.encode().ljust(8, b"\0") for code in ("SG", "AE", "NL")]
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 RARE = (K.LIFT, K.RELEASE, K.CLEARANCE, K.CLOSE, K.DECONSOLIDATE, K.TAKE, K.CONSOLIDATE)
-SEED = st.integers(0, 2**32 - 1)
+SEED = st.integers(0, 2**24 - 1)  # of wider ranges Hypothesis mostly draws small numbers
 
 
 @dataclass
@@ -210,6 +210,10 @@ class CustodyMachine(RuleBasedStateMachine):
             ]
         )
 
+    def held_by(self, consignment: bytes) -> list[bytes]:
+        """Who holds the outermost that this one is in, or this one itself."""
+        return [hold.party for hold in self.model.holds(self.outermost(consignment))]
+
     def pick(self, wanted: Callable[[bytes], Any]) -> bytes:
         """One of the consignments that are wanted for this, else any; now and then any."""
         those = [consignment for consignment in self.ids if wanted(consignment)]
@@ -232,7 +236,9 @@ class CustodyMachine(RuleBasedStateMachine):
             if kind == K.REMARK and random.random() < 0.5:
                 changes["subject"] = keccak(b"corrected")
         elif kind in (K.INSPECTION, K.HOLD):
-            consignment, actor = random.choice(self.ids), self.officer()
+            full = random.random() < 0.3
+            consignment = self.pick(model.contents) if full else random.choice(self.ids)
+            actor = self.officer()
         elif kind == K.LIFT:
             consignment = self.pick(model.holds)
             holds = model.holds(consignment)
@@ -241,6 +247,10 @@ class CustodyMachine(RuleBasedStateMachine):
             changes["subject"] = hold.record if hold else keccak(b"no hold")
         elif kind in (K.RELEASE, K.CLEARANCE):
             consignment, actor = random.choice(self.ids), self.officer(customs=True)
+            if random.random() < 0.3:  # under a hold of the same administration, on it or on what it is in
+                consignment = self.pick(self.held_by)
+                for holder in self.held_by(consignment):
+                    actor = self.of_party(holder[:8] + bytes(8))
             changes["subject"] = keccak(b"manifest %d" % random.randrange(3))
         elif kind == K.TAKE:
             wanted = random.choice([model.is_closed, model.parent, lambda each: True])
@@ -372,6 +382,8 @@ class CustodyMachine(RuleBasedStateMachine):
             {"subject": self.random.choice(self.ids)},
             {"subject": record.consignment},
         ]
+        if record.kind == K.OPEN:
+            twists += [{"previous": keccak(b"another blind")}] * 6
         record = replace(record, **self.random.choice(twists))
         self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
 
@@ -522,7 +534,7 @@ def test_contract_and_model_judge_alike(network, people, new_actor, chain):
     run_state_machine_as_test(
         CustodyMachine,
         settings=settings(
-            max_examples=int(os.environ.get("MACHINE_EXAMPLES", "50")),
+            max_examples=int(os.environ.get("MACHINE_EXAMPLES", "40")),
             stateful_step_count=50,
             deadline=None,
             derandomize=not random,
