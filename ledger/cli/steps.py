@@ -17,7 +17,7 @@ from ledger.cli.service import ServiceSigner
 from ledger.cli.words import age_text
 from ledger.core import documents
 from ledger.core.records import CustodyKind
-from ledger.errors import ServiceError, ServiceUnavailable
+from ledger.errors import InvalidDocument, ServiceError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from ledger.messages import AcceptedRecord, ConsignmentView
@@ -130,6 +130,8 @@ def send(
     details = None if schema is None else {"schema": schema, **options.details, **stated}
     if details is None and (stated or options.details):
         raise typer.BadParameter("this record takes no details: they are its manifest's")
+    if details is not None and options.details:
+        _require_schema(details)
     expires = min(options.expires_in_seconds, _DAY) if kind in _SHORT_LIVED else options.expires_in_seconds
     with session.out.progress("sending the record"):
         answer = session.client.step(
@@ -177,6 +179,21 @@ def send(
     session.out.answer(data, show)
     if late is not None:
         outcome.end(outcome.Exit.UNREACHABLE)
+
+
+def _require_schema(details: Mapping[str, Any]) -> None:
+    """Refuse details from a file that are not what their schema says: others could not read them.
+
+    Raises:
+        InvalidDocument: With the place of the first error.
+    """
+    from ledger import checking
+
+    for finding in checking.check(details):
+        if finding.severity == "error":
+            raise InvalidDocument(
+                finding.pointer, f"these are no {details['schema']} details: {finding.message}".rstrip(".")
+            )
 
 
 def _after(session: ServiceSigner, consignment: str) -> ConsignmentView | None:

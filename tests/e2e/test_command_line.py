@@ -205,6 +205,23 @@ def cargo_ledger_code(cargo_ledger, line, at):
     return 0
 
 
+def test_details_of_a_file_go_with_a_record_if_they_are_of_its_schema(cargo_ledger, opened, tmp_path):
+    hold = f"consignment hold {opened.reference} --reason control --details details.json"
+    for content, words in (
+        ('{"containers": "CSQU3054383"}', "at /containers, these are no cargo-hold/1 details"),
+        ('{"share": 0.5}', "at /share, a number has a fraction"),
+        ('{"note": "a", "note": "b"}', "at /note"),
+    ):
+        (tmp_path / "details.json").write_text(content)
+        assert words in cargo_ledger(hold, key="officer", code=1).stderr
+    (tmp_path / "details.json").write_text('{"note": "see the file", "reason": "of the file"}')
+    cargo_ledger(hold, key="officer")
+    [record] = [
+        each for each in read(cargo_ledger(f"consignment show {opened.reference} --json"))["history"]
+    ][1:]
+    assert record["document"] == {"schema": "cargo-hold/1", "note": "see the file", "reason": "control"}
+
+
 def test_a_consignment_goes_into_another_and_comes_out(cargo_ledger, opened, document):
     master = reference()
     cargo_ledger("manifest lodge", document(master, "master.json"))
