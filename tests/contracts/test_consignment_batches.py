@@ -131,6 +131,21 @@ def test_a_suspended_administration_writes_no_more_and_what_it_wrote_stands(
     desk.must(K.HOLD, destination_officer, consignment)
 
 
+def test_a_reinstated_administration_writes_again_where_it_left_off(
+    desk, network, suspend, consignment, exporter
+):
+    last = desk.must(K.REMARK, exporter, consignment)
+    suspend(network.origin_governor)
+    desk.now = desk.latest_time() + 1
+    desk.refuses(Refusal.NOT_ENROLLED, K.REMARK, exporter, consignment)
+    proposer, second, origin = network.transit_governor, network.destination_governor, network.origin_governor
+    network.registry.proposeReinstatement(origin.administration, sender=proposer.account)
+    proposal = network.registry.proposalId(3, origin.administration, "0x" + "0" * 40)
+    network.registry.approve(proposal, sender=second.account)
+    desk.now = desk.latest_time() + 1
+    desk.must(K.REMARK, exporter, consignment, previous=last)
+
+
 # ------------------------------------------------------------------------------------------------- fields and times
 
 
@@ -386,6 +401,20 @@ def test_gas_of_a_fact_on_an_existing_line(desk, fifty, exporter, origin_officer
         f"ConsignmentLedger.append ARRIVAL by the {who} on an existing line, 50 a batch", gas
     )
     assert gas <= 35_000
+
+
+def test_gas_does_not_grow_with_history(desk, consignment, exporter):
+    """What is stored is a hash, however long the history behind it."""
+    costs = []
+    for _ in range(2):
+        records = []
+        for _ in range(60):
+            previous = desk.digest(records[-1]) if records else desk.line(K.REMARK, consignment, exporter)
+            records.append(desk.record(K.REMARK, exporter, consignment, previous=previous, details=DETAILS))
+        assert {outcome.refusal for outcome in desk.file(exporter, *records)} == {Refusal.NONE}
+        desk.must(K.REMARK, exporter, consignment, details=DETAILS)
+        costs.append(desk.gas_used)
+    assert abs(costs[1] - costs[0]) <= 0.01 * costs[0]
 
 
 def test_gas_of_a_hold_even_on_a_new_line(desk, fifty, origin_officer, agency_officer, gas_snapshot):
