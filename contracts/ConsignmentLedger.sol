@@ -231,7 +231,7 @@ contract ConsignmentLedger is IConsignmentLedger {
         return Refusal.NONE;
     }
 
-    /// @dev Whether a party may do what is not an officer's to do; `inCharge` is the custodian.
+    /// @dev Whether the party may, where being an officer does not decide it already; `inCharge` is the custodian.
     function _isAllowed(CustodyRecord memory record, bytes16 inCharge) private pure returns (bool) {
         if (record.kind.isIn(CustodyKinds.BY_OFFICER | CustodyKinds.BY_CUSTOMS)) return false;
         if (record.kind == CustodyKinds.ACCEPT || record.kind == CustodyKinds.DECLINE) return true; // NOT_OFFERED says who
