@@ -12,6 +12,7 @@ from cargo import manifest_document, reference
 from typer.testing import CliRunner
 
 from ledger import keys
+from ledger.cli import service
 from ledger.cli.main import app
 
 PASSWORD = "a password of a test"
@@ -50,6 +51,7 @@ def cargo_ledger(desk, services, tmp_path, monkeypatch):
     monkeypatch.setenv("CARGO_LEDGER_PASSWORD_FILE", str(desk / "password"))
     monkeypatch.setenv("CARGO_LEDGER_PROFILE", str(desk / "profile.json"))
     monkeypatch.delenv("CARGO_LEDGER_TRACE", raising=False)
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.2)  # a service that is not there will not come
 
     def run(line, *more, key="exporter", at="SG", code=0):
         monkeypatch.setenv("CARGO_LEDGER_SERVICE", services.get(at, at))
