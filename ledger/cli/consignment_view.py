@@ -13,7 +13,7 @@ from ledger.cli.files import UnusableFile
 from ledger.cli.options import ProofArgument, examples, pointer, using
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceReader, service_reader
-from ledger.cli.words import age_text, cell_time, details_text, record_text, short, time_text
+from ledger.cli.words import age_text, cell_time, counted, details_text, record_text, short, time_text
 from ledger.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _print(
         page.line(f"Look at this: {finding.message}", style="yellow")
     page.line(
         f"As of block {view.as_of.block}, {time_text(view.as_of.time)}, {age_text(view.as_of.time)}; "
-        f"{view.records} record{'' if view.records == 1 else 's'} on chain."
+        f"{counted(view.records, 'record')} on chain."
     )
 
 
@@ -193,7 +193,7 @@ def accompany(
 
     def print_page(page: Page) -> None:
         page.line(
-            f"Wrote the accompanying file of {file.reference} to {out}; it discloses {len(fields)} fields."
+            f"Wrote the accompanying file of {file.reference} to {out}; it discloses {counted(len(fields), 'field')}."
         )
         page.facts({"fields": "\n".join(fields)})
         page.line("Who receives the cargo loads it: `cargo-ledger consignment load`. Give it to nobody else.")

@@ -11,6 +11,7 @@ import typer
 from ledger.cli import outcome
 from ledger.cli.options import JsonOption, examples
 from ledger.cli.output import Output, Page
+from ledger.cli.words import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,8 +84,9 @@ def hmrc_cds(
         for refusal in report.refusals:
             page.line(f"Refused: {refusal}", style="red")
         page.line(
-            f"{report.files} files read: {len(report.manifests)} manifests, {len(report.sequences)} files of records, "
-            f"{len(report.findings)} odd, {len(report.refusals)} refused. Written to {out}."
+            f"{counted(report.files, 'file')} read: {counted(len(report.manifests), 'manifest')}, "
+            f"{counted(len(report.sequences), 'file')} of records, {len(report.findings)} odd, "
+            f"{len(report.refusals)} refused. Written to {out}."
         )
 
     output.answer({**dataclasses.asdict(report), "out": str(out)}, show)

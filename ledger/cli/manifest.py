@@ -23,6 +23,7 @@ from ledger.cli.options import (
     pointer,
 )
 from ledger.cli.output import Output, Page
+from ledger.cli.words import counted
 from ledger.core import documents
 from ledger.core.disclosures import Disclosure
 from ledger.errors import DigestMismatch, InvalidDisclosure
@@ -96,9 +97,9 @@ def _print_findings(page: Page, file: Path, findings: Sequence[checking.Finding]
     )
     errors = sum(each.severity == "error" for each in findings)
     if errors:
-        page.line(f"{file} is not ready to be lodged: correct the {_count(errors, 'error')} first.")
+        page.line(f"{file} is not ready to be lodged: correct the {counted(errors, 'error')} first.")
     elif findings:
-        page.line(f"{file} can be lodged; look at the {_count(len(findings), 'warning')} first.")
+        page.line(f"{file} can be lodged; look at the {counted(len(findings), 'warning')} first.")
     else:
         page.line(f"{file} can be lodged; nothing is odd.")
 
@@ -124,7 +125,7 @@ def commit(file: DocumentArgument, *, secret: SecretOption = None, as_json: Json
     }
 
     def show(page: Page) -> None:
-        page.line(f"{file} has {_count(commitment.leaves, 'field')}.")
+        page.line(f"{file} has {counted(commitment.leaves, 'field')}.")
         page.facts({"manifest root": data["manifest_root"], "secret": data["secret"]})
         if secret is None:
             page.line("Keep the secret with the file: fields can be disclosed only with both.")
@@ -176,7 +177,7 @@ def disclose(
             ("field", "value"),
             [(each.pointer, _value_text(each.value)) for each in disclosure.fields],
         )
-        shown = f"{_count(len(disclosure.fields), 'field')} of {disclosure.leaves}"
+        shown = f"{counted(len(disclosure.fields), 'field')} of {disclosure.leaves}"
         page.line(
             f"Wrote {shown} to {out}."
             if out
@@ -224,7 +225,7 @@ def verify_disclosure(
         outcome.end(outcome.Exit.REFUSED)
     fields = [{"pointer": each.pointer, "value": each.value} for each in disclosure.fields]
     sentence = (
-        f"{_count(len(fields), 'field')} of {disclosure.leaves} of the manifest with this root; "
+        f"{counted(len(fields), 'field')} of {disclosure.leaves} of the manifest with this root; "
         "that no second value hides under the same name is not shown by a disclosure."
     )
 
@@ -242,10 +243,6 @@ def verify_disclosure(
         },
         show,
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _value_text(value: object) -> str:

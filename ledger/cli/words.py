@@ -43,8 +43,13 @@ def _span(seconds: int) -> str:
     for size, name in _UNITS:
         count, seconds = divmod(seconds, size)
         if count:
-            said.append(f"{count} {name}{'' if count == 1 else 's'}")
+            said.append(counted(count, name))
     return " ".join(said[:2]) or "0 seconds"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def short(digest: str | None) -> str:
