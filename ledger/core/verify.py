@@ -204,20 +204,30 @@ class _Verification:
         return leaf_hash(self.record.leaf_data(self.manifest.signature))
 
     @cached_property
+    def _read(self) -> dict[tuple[str, bytes], int] | Exception:
+        """`words`, or why there are none: five checks ask, and a hostile file is read once."""
+        try:
+            state_root = self.header.state_root
+            nodes = SharedNodes(self.evidence.chain.nodes)
+            roots: dict[str, bytes] = {}
+            found: dict[tuple[str, bytes], int] = {}
+            for contract, slot in slots_read(self.evidence, self.signers):
+                if contract not in roots:
+                    roots[contract] = self._storage_root(contract, state_root, nodes)
+                value = nodes.value(roots[contract], keccak(slot))
+                found[contract, slot] = 0 if value is None else decode_slot(value)
+        except (LedgerError, _Outcome) as problem:
+            return problem
+        if not nodes.in_order:
+            return _wrong("The file holds trie nodes that nothing needs, or holds them in another order.")
+        return found
+
+    @property
     def words(self) -> dict[tuple[str, bytes], int]:
         """Every slot that the file's claims stand on, shown from the header's state root; all nodes used, in order."""
-        state_root = self.header.state_root
-        nodes = SharedNodes(self.evidence.chain.nodes)
-        roots: dict[str, bytes] = {}
-        found: dict[tuple[str, bytes], int] = {}
-        for contract, slot in slots_read(self.evidence, self.signers):
-            if contract not in roots:
-                roots[contract] = self._storage_root(contract, state_root, nodes)
-            value = nodes.value(roots[contract], keccak(slot))
-            found[contract, slot] = 0 if value is None else decode_slot(value)
-        if not nodes.in_order:
-            raise _wrong("The file holds trie nodes that nothing needs, or holds them in another order.")
-        return found
+        if isinstance(self._read, Exception):
+            raise self._read
+        return self._read
 
     def _storage_root(self, contract: str, state_root: bytes, nodes: SharedNodes) -> bytes:
         address = self.trust.addresses[contract]

@@ -33,14 +33,14 @@ def seal(digest, key):
     return signature[:64] + bytes((signature[64] - 27,))
 
 
-def qbft(validators, sealers, *, round=1, vote=(), number=5):
+def qbft(validators, sealers, *, round=1, vote=(), number=5, **fields):
     extra = headers.QbftExtra(bytes(32), tuple(raw(v) for v in validators), list(vote), round, ())
-    header = plain_header(number, extra.encode(round=round, seals=()))
+    header = plain_header(number, extra.encode(round=round, seals=()), **fields)
     digest = keccak(header.encode())
     return with_extra(header, extra.encode(round=round, seals=[seal(digest, key) for key in sealers]))
 
 
-def clique(key, number=5, *, parent=bytes(32), listed=(), beneficiary=bytes(20), nonce=bytes(8)):
+def clique(key, number=5, *, parent=bytes(32), listed=(), beneficiary=bytes(20), nonce=bytes(8), **fields):
     extra = bytes(32) + b"".join(raw(each) for each in listed)
-    header = plain_header(number, extra, parent, f2=beneficiary, f14=nonce)
+    header = plain_header(number, extra, parent, f2=beneficiary, f14=nonce, **fields)
     return with_extra(header, extra + seal(keccak(header.encode()), key))
