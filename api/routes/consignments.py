@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import StrictRoute
 from api.dependencies import Reading, TheLedger
+from api.evidence_files import EvidenceFile
 from api.openapi import problems
-from api.parameters import ConsignmentId, Text
+from api.parameters import ConsignmentId, ShownPointers, Text
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE, Problem
 from ledger.errors import Conflict, InvalidDisclosure, NotFound
 from ledger.messages import AccompanyingFile, Consignments, ConsignmentView, Records, from_hex
@@ -75,13 +76,25 @@ def consignment_records(id: ConsignmentId, ledger: TheLedger) -> Records:
 def accompanying_file(
     id: ConsignmentId,
     ledger: TheLedger,
-    show: Annotated[
-        list[Annotated[str, Field(max_length=1024, pattern=r"^[^\x00]*$")]],
-        Query(
-            max_length=1000,
-            description="JSON Pointer of a field to disclose, or of what is above such fields",
-        ),
-    ] = [],  # noqa: B006  the framework copies it
+    show: ShownPointers = [],  # noqa: B006  the framework copies it
 ) -> AccompanyingFile:
     """Give reference, key and opener with the manifest's chosen fields and proof; its holder can follow the cargo for ever."""
     return ledger.accompanying_file(from_hex(id), show)
+
+
+@router.get(
+    "/{id}/evidence",
+    summary="Make the evidence file of a consignment",
+    dependencies=[Reading],
+    response_class=EvidenceFile,
+    responses=problems(
+        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+    ),
+)
+def consignment_evidence(
+    id: ConsignmentId,
+    ledger: TheLedger,
+    show: ShownPointers = [],  # noqa: B006  the framework copies it
+) -> EvidenceFile:
+    """Give what a stranger checks offline of the manifest in force, as of the newest final block; "" shows the whole document."""
+    return EvidenceFile(ledger.consignment_evidence(from_hex(id), show))

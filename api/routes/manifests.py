@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
 from api.dependencies import Reading, TheLedger
+from api.evidence_files import EvidenceFile
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
-from api.parameters import ManifestId, Text
+from api.parameters import ManifestId, ShownPointers, Text
 from api.problems import (
     INVALID_FIELDS,
     INVALID_REQUEST,
@@ -23,6 +24,7 @@ from api.problems import (
 from ledger.errors import (
     Conflict,
     DigestMismatch,
+    InvalidDisclosure,
     InvalidDocument,
     InvalidRecord,
     InvalidSignature,
@@ -150,3 +152,21 @@ def manifest(id: ManifestId, ledger: TheLedger) -> ManifestView:
 def manifest_proof(id: ManifestId, ledger: TheLedger) -> InclusionProofView:
     """Give the inclusion path to the first anchored tree head that covers the record; 404 until there is one."""
     return ledger.manifest_proof(from_hex(id))
+
+
+@router.get(
+    "/{id}/evidence",
+    summary="Make the evidence file of a manifest",
+    dependencies=[Reading],
+    response_class=EvidenceFile,
+    responses=problems(
+        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+    ),
+)
+def manifest_evidence(
+    id: ManifestId,
+    ledger: TheLedger,
+    show: ShownPointers = [],  # noqa: B006  the framework copies it
+) -> EvidenceFile:
+    """Give what a stranger checks offline of this manifest, as of the newest final block; "" shows the whole document."""
+    return EvidenceFile(ledger.manifest_evidence(from_hex(id), show))

@@ -19,7 +19,7 @@ HEX = b"0123456789abcdef"
 
 def _files():
     """A small sealed file; the same with an amendment and a promise; a Clique one: `make proof` takes all three."""
-    world = World(others=1)
+    world = World(others=1, validators=2)
     manifest = world.lodge(world.manifest(), others=1)
     world.open(manifest)
     world.record(CustodyKind.RELEASE, "officer", subject=manifest.id, stated={"procedure": "export"})
