@@ -68,7 +68,7 @@ class Report:
         verdict: VALID, INVALID or INDETERMINATE.
         as_of: The block it speaks of; None if the file shows none.
         state: What the officer wants to know, in words.
-        checks: All of `NAMES`, in order.
+        checks: All of `NAMES`, in order; of a proof of absence, those that it rests on.
         trust: SHA-256 of the trust file, 32 bytes.
     """
 
@@ -80,7 +80,7 @@ class Report:
 
     def check(self, name: str) -> Check:
         """The check of a name."""
-        return self.checks[NAMES.index(name)]
+        return next(check for check in self.checks if check.name == name)
 
     def require(self) -> None:
         """Pass only if the verdict is VALID.

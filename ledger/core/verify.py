@@ -78,7 +78,7 @@ def verify(evidence: Evidence | bytes, trust: Trust, now: int, *, clock_floor: i
             return _unread("ERROR", str(error), trust)
         except InvalidEvidence as error:
             return _unread("INVALID", str(error), trust)
-    return _Verification(evidence, trust, now, clock_floor).report()
+    return Verification(evidence, trust, now, clock_floor).report()
 
 
 def _unread(status: Status, sentence: str, trust: Trust) -> Report:
@@ -114,8 +114,14 @@ class _Signer:
     problem: str = ""
 
 
-class _Verification:
-    """One run over one file."""
+class Verification:
+    """One run over one file: `report` first, then what it has established.
+
+    Attributes:
+        custody: The model with the file's records.
+        is_custody_proven: Whether these are the whole history.
+        is_unopened: Whether the chain has no history of the consignment.
+    """
 
     def __init__(self, evidence: Evidence, trust: Trust, now: int, clock_floor: int) -> None:
         self.evidence = evidence
@@ -127,6 +133,7 @@ class _Verification:
         self.custody = Custody()
         self.manifest_words = ""
         self.is_custody_proven = False
+        self.is_unopened = False
 
     def report(self) -> Report:
         """Run the checks in order."""
@@ -382,6 +389,7 @@ class _Verification:
         if not evidence.custody:
             if self._word("ConsignmentLedger", slots.trail(evidence.consignment)) != ZERO32:
                 raise _wrong("The consignment has a history, and the file shows none of it.")
+            self.is_unopened = True
             raise _open("The consignment was not opened on chain as of this block.")
         self._require_connected()
         last = 0
