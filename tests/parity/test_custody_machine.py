@@ -43,6 +43,7 @@ class Reached:
 
     appended: Counter[int] = field(default_factory=Counter)
     refused: Counter[Refusal] = field(default_factory=Counter)
+    situations: Counter[str] = field(default_factory=Counter)
 
 
 class CustodyMachine(RuleBasedStateMachine):
@@ -113,10 +114,23 @@ class CustodyMachine(RuleBasedStateMachine):
             self.reached.appended[record.kind] += 1
         else:
             self.reached.refused[refusal] += 1
+            self.note_refusal(record, refusal)
         self.history.append((record, signature))
         self.pending.append((record, signature, refusal, other))
         if len(self.pending) >= 6:
             self.flush()
+
+    def note_refusal(self, record: CustodyRecord, refusal: Refusal) -> None:
+        """Count refusals that hang on something further away than the record's own consignment and party."""
+        administration = record.party[:8]
+        if refusal is Refusal.HELD and not self.model.open_holds(record.consignment, administration):
+            self.reached.situations["held by what it is in"] += 1
+        if refusal is Refusal.NOT_A_HOLD:
+            for hold in self.model.holds(record.consignment):
+                if hold.record == record.subject and hold.party[:8] == administration:
+                    self.reached.situations["lifted by another party of the administration"] += 1
+        if refusal is Refusal.ALREADY_APPENDED and record.kind == K.HOLD:
+            self.reached.situations["the same hold again"] += 1
 
     def flush(self) -> None:
         """Send the batch and hold everything it touched against the model."""
@@ -244,11 +258,17 @@ class CustodyMachine(RuleBasedStateMachine):
             holds = model.holds(consignment)
             hold = random.choice(holds) if holds else None
             actor = self.of_party(hold.party) if hold else self.officer()
+            if hold and random.random() < 0.3:  # somebody else of the administration, at times
+                colleagues = [each for each in self.actors if each.party[:8] == hold.party[:8]]
+                actor = random.choice([each for each in colleagues if self.may_sign(each)] or [actor])
             changes["subject"] = hold.record if hold else keccak(b"no hold")
         elif kind in (K.RELEASE, K.CLEARANCE):
             consignment, actor = random.choice(self.ids), self.officer(customs=True)
             if random.random() < 0.3:  # under a hold of the same administration, on it or on what it is in
-                consignment = self.pick(self.held_by)
+                inside = random.random() < 0.5
+                consignment = self.pick(
+                    lambda each: self.held_by(each) and not (inside and model.parent(each) is None)
+                )
                 for holder in self.held_by(consignment):
                     actor = self.of_party(holder[:8] + bytes(8))
             changes["subject"] = keccak(b"manifest %d" % random.randrange(3))
@@ -263,8 +283,10 @@ class CustodyMachine(RuleBasedStateMachine):
         """The consignment and the signer of a record on the custody line; `changes` is filled in."""
         model, random = self.model, self.random
 
+        inside = random.random() < 0.1  # of what can't be done inside another
+
         def free(each: bytes) -> bool:
-            return model.parent(each) is None and not model.is_closed(each)
+            return (model.parent(each) is not None) == inside and not model.is_closed(each)
 
         if kind in (K.ACCEPT, K.DECLINE):
             consignment = self.pick(lambda each: model.offered_to(each) != ZERO16)
@@ -317,6 +339,7 @@ class CustodyMachine(RuleBasedStateMachine):
         acts = {
             self.step: 10,
             self.hand_over: 2,
+            self.hold_and_decide: 1,
             self.nest: 0.5,
             self.bent_record: 3,
             self.somebody_else: 2,
@@ -345,6 +368,24 @@ class CustodyMachine(RuleBasedStateMachine):
         if between is not None:
             self.propose(between)
         self.propose(self.random.choice([K.ACCEPT, K.ACCEPT, K.DECLINE]))
+
+    def hold_and_decide(self) -> None:
+        """A hold on what a consignment is in, a decision on it by the same administration, a colleague who lifts."""
+        consignment = self.pick(self.model.parent)
+        above, holder = self.outermost(consignment), self.officer()
+        colleagues = [
+            each for each in self.actors if each.party[:8] == holder.party[:8] and self.may_sign(each)
+        ]
+        customs = [each for each in colleagues if each.party[8:] == bytes(8)]
+        hold = self.completed(K.HOLD, holder, above, {"details": keccak(b"above")})
+        digest = self.desk.digest(hold)
+        self.submit(hold, self.desk.sign(holder, digest), holder.address_bytes)
+        decider, lifter = self.random.choice(customs or colleagues), self.random.choice(colleagues)
+        kind = self.random.choice([K.RELEASE, K.CLEARANCE])
+        decision = self.completed(kind, decider, consignment, {"subject": keccak(b"manifest 0")})
+        self.submit(decision, self.desk.sign(decider, self.desk.digest(decision)), decider.address_bytes)
+        lift = self.completed(K.LIFT, lifter, above, {"subject": digest})
+        self.submit(lift, self.desk.sign(lifter, self.desk.digest(lift)), lifter.address_bytes)
 
     def nest(self) -> None:
         """One in the other in the other, so that depth is reached."""
@@ -547,6 +588,8 @@ def test_contract_and_model_judge_alike(network, people, new_actor, chain):
     print(f"\n{taken} records taken, {refused} refused")
     print({K(kind).name: count for kind, count in sorted(reached.appended.items())})
     print({refusal.name: count for refusal, count in sorted(reached.refused.items())})
+    print(dict(reached.situations))
+    assert len(reached.situations) == 3, "every situation must have been met"
     assert set(reached.appended) == set(K), "every kind must have been taken"
     assert set(reached.refused) == set(Refusal) - {Refusal.NONE}, "every refusal must have been met"
     assert taken > 0.4 * (taken + refused), "most of what is tried should be possible"
