@@ -10,14 +10,14 @@ from typing import Any
 
 import typer
 
-from ledger.errors import InvalidInput
+from ledger.cli.outcome import CommandError
 
 MAX_DOCUMENT_BYTES = 1 << 20  # what `core.documents` takes; one byte more is read so that it refuses
 MAX_FILE_BYTES = 4 << 20  # proofs and accompanying files
 MAX_DISCLOSURE_BYTES = 16 << 20  # what `core.disclosures` takes
 
 
-class UnusableFile(InvalidInput):
+class UnusableFile(CommandError):
     """A file is not what the command takes.
 
     Attributes:

@@ -43,6 +43,8 @@ Example, from a declaration to an answer at the border:
 GROUPS = {
     "manifest": "ledger.cli.manifest",
     "consignment": "ledger.cli.consignment",
+    "evidence": "ledger.cli.evidence",
+    "trust": "ledger.cli.trust",
     "import": "ledger.cli.importing",
     "key": "ledger.cli.key",
     "account": "ledger.cli.account",

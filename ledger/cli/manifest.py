@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import files, manifest_proof, manifest_service, outcome
+from ledger.cli import files, manifest_lodging, manifest_proof, manifest_view, outcome
 from ledger.cli.options import (
     DocumentArgument,
     DocumentsArgument,
@@ -249,5 +249,5 @@ def _value_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-app.add_typer(manifest_service.app)
-app.add_typer(manifest_proof.app)
+for part in (manifest_lodging.app, manifest_view.app, manifest_proof.app):
+    app.add_typer(part)

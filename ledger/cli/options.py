@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ledger.core.identifiers import Party
+from ledger.core.identifiers import Party, TradeReference
 from ledger.errors import InvalidIdentifier
 
 DEFAULT_KEY_FOLDER = Path("~/.cargo-ledger/keys")
@@ -100,6 +100,14 @@ def administration(text: str) -> Party:
             f"an administration alone is expected, as {read.administration}, not {_cut(text)}"
         )
     return read
+
+
+def reference(text: str) -> TradeReference:
+    """Read a trade reference, `scheme:VALUE`."""
+    try:
+        return TradeReference.parse(text)
+    except InvalidIdentifier as error:
+        raise typer.BadParameter(f"a trade reference is expected, not {_cut(text)} ({error.rule})") from None
 
 
 def time(text: str) -> datetime:

@@ -38,8 +38,20 @@ _USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile)
 _UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
 
 
-class NoTerminal(errors.LedgerError):
+class CommandError(Exception):
+    """What only the command line knows of: a file, a name, a question; the library's own tree has no place for it.
+
+    Attributes:
+        code: The exit code it ends with.
+    """
+
+    code = Exit.REFUSED
+
+
+class NoTerminal(CommandError):
     """Something has to be asked, and there is nobody to ask."""
+
+    code = Exit.USAGE
 
 
 def end(code: Exit) -> NoReturn:
@@ -64,7 +76,7 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
-    except errors.LedgerError as error:
+    except (errors.LedgerError, CommandError) as error:
         return _say(type(error).__name__, str(error), _code_of(error), _facts(error), as_json)
     except TyperException as error:
         return _say_usage(error, as_json)
@@ -87,13 +99,15 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
     return code if isinstance(code, int) else int(Exit.DONE)
 
 
-def _code_of(error: errors.LedgerError) -> int:
-    if isinstance(error, (*_USAGE_ERRORS, NoTerminal)):
+def _code_of(error: errors.LedgerError | CommandError) -> int:
+    if isinstance(error, CommandError):
+        return error.code
+    if isinstance(error, _USAGE_ERRORS):
         return Exit.USAGE
     return Exit.UNREACHABLE if isinstance(error, _UNREACHABLE) else Exit.REFUSED
 
 
-def _facts(error: errors.LedgerError) -> dict[str, Any]:
+def _facts(error: errors.LedgerError | CommandError) -> dict[str, Any]:
     """The error's own facts; of a service's problem that whole, which repeats its sentence and title."""
     if isinstance(error, errors.ServiceError) and error.problem:
         return {"problem": error.problem}
@@ -102,6 +116,7 @@ def _facts(error: errors.LedgerError) -> dict[str, Any]:
         name: "0x" + value.hex() if isinstance(value, bytes) else value
         for name, value in vars(error).items()
         if isinstance(value, (*plain, bytes))
+        or (isinstance(value, list) and all(isinstance(each, plain) for each in value))
     }
 
 

@@ -20,9 +20,10 @@ from ledger.cli.options import (
     ServiceOption,
     party,
 )
+from ledger.cli.outcome import CommandError
 from ledger.cli.output import Output
 from ledger.core.identifiers import Party, TradeReference
-from ledger.errors import InvalidIdentifier, LedgerError, NotFound, NotPermitted, ServiceError
+from ledger.errors import InvalidIdentifier, NotFound, NotPermitted, ServiceError
 
 if TYPE_CHECKING:
     from ledger import keys
@@ -36,7 +37,7 @@ _HEX32 = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 _CONTAINER = re.compile(r"[A-Za-z]{4}[0-9]{6,7}")  # also with a wrong check digit: real documents have those
 
 
-class Ambiguous(LedgerError):
+class Ambiguous(CommandError):
     """A name that means several things.
 
     Attributes:

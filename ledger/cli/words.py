@@ -30,6 +30,19 @@ def cell_time(time: datetime | None) -> str:
     return "" if time is None else time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def seconds_text(seconds: int) -> str:
+    """A time given in Unix seconds, as `time_text` writes it."""
+    return time_text(datetime.fromtimestamp(seconds, UTC))
+
+
+def reason_text(number: int) -> str:
+    """Why a manifest was amended or withdrawn, in words."""
+    from ledger.core.records import ManifestReason
+
+    known = {reason.value: reason for reason in ManifestReason}
+    return known[number].name.lower().replace("_", " ") if number in known else f"reason {number}"
+
+
 def age_text(time: datetime, now: datetime | None = None) -> str:
     """How long ago a time was, in its two largest units; what is ahead of our clock says so."""
     seconds = int(((now or datetime.now(UTC)) - time).total_seconds())

@@ -21,6 +21,8 @@ EXPECTED = {
     "manifest": "check commit disclose verify-disclosure lodge amend withdraw show prove verify-inclusion",
     "consignment": "open arrive depart inspect seal remark offer accept decline take hold lift release clear consolidate "
     "deconsolidate close show accompany load",
+    "evidence": "export verify absent",
+    "trust": "init show",
     "import": "hmrc-cds",
     "key": "new list",
     "account": "show consent enrol revoke",

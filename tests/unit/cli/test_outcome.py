@@ -8,6 +8,7 @@ import typer
 from ledger import errors
 from ledger.cli import outcome
 from ledger.cli.outcome import Exit
+from ledger.cli.service import Ambiguous
 
 
 def raising(error):
@@ -82,6 +83,8 @@ def test_facts_of_an_error_are_told_to_programs_and_keys_never(capsys):
     assert (told["pointer"], told["rule"]) == ("/a", "it is wrong")
     outcome.run(raising(errors.DigestMismatch("The root", bytes(32), b"\1" * 32)), as_json=True)
     assert json.loads(capsys.readouterr().err)["error"]["found"] == "0x" + "01" * 32
+    outcome.run(raising(Ambiguous("manifest", "ucr:1", ["0x12", "0x34"])), as_json=True)
+    assert json.loads(capsys.readouterr().err)["error"]["ids"] == ["0x12", "0x34"]
     problem = {"status": 409, "refusal": "HELD"}
     outcome.run(raising(errors.ServiceError(409, "refused", "It is held.", problem)), as_json=True)
     assert json.loads(capsys.readouterr().err)["error"]["problem"] == problem
