@@ -16,6 +16,7 @@ from eth_account import Account
 from ledger.chain import Call, Chain, Receipt
 from ledger.core.identifiers import Party
 from ledger.core.records import decode_leaf
+from ledger.core.signatures import checksummed
 from ledger.errors import (
     ContractError,
     LedgerError,
@@ -137,13 +138,10 @@ class Sender:
 
     def _is_replaced(self, row: Any) -> bool:
         """Whether another transaction holds its nonce in a block that is final: its own bytes can't be mined then."""
-        address = self._keys[row.purpose][1]
-        if bytes.fromhex(address[2:]) != row.account:
-            return False  # of a key that is no longer ours to ask about
         final = self._chain.head().number - self._chain.profile.confirmations
         return (
             final >= 0
-            and self._chain.nonce(address, final) > row.nonce
+            and self._chain.nonce(checksummed(row.account), final) > row.nonce
             and self._chain.receipt(row.hash) is None
         )
 

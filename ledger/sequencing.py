@@ -6,6 +6,7 @@ Nodes of complete subtrees are written once and never changed; a head is what th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ledger.core import merkle, records
 from ledger.errors import StoreError
@@ -92,12 +93,14 @@ def extent(session: Session, administration: bytes, confirmations: int) -> Exten
     below = log.sequenced + 1 if log.foreign_from is None else log.foreign_from
     final_block = -1 if cursor is None else cursor.number - confirmations
     newest = session.newest_head(administration, log.epoch)
+    anchored = session.largest_head(administration, log.epoch, below=below)
+    final = session.largest_head(administration, log.epoch, below=below, block=final_block)
     return Extent(
         epoch=log.epoch,
         accepted=log.next_index,
         sequenced=log.sequenced,
-        anchored=session.largest_head(administration, log.epoch, below=below),
-        final=session.largest_head(administration, log.epoch, below=below, block=final_block),
+        anchored=0 if anchored is None else anchored.size,
+        final=0 if final is None else final.size,
         is_foreign=newest is not None and newest.size >= below,
     )
 
@@ -111,9 +114,18 @@ def compare_heads(session: Session, administration: bytes) -> int | None:
         The size from which on they are not of this tree, or None if all are.
     """
     log = session.log()
-    foreign = None
-    for head in session.heads(administration, log.epoch):
-        if head.size <= log.sequenced and root_at(session, log.epoch, head.size) == head.root:
-            break  # the contract took each head only as an extension of the one before
+
+    def is_ours(head: Any) -> bool:
+        return bool(head.size <= log.sequenced and root_at(session, log.epoch, head.size) == head.root)
+
+    # The contract takes a head only as an extension of the one before: behind the first foreign one all are.
+    foreign: int | None = None
+    if log.foreign_from is not None:
+        noted = session.head_of_size(administration, log.epoch, log.foreign_from)
+        if noted is not None and not is_ours(noted):
+            foreign = int(noted.size)
+    head = session.largest_head(administration, log.epoch, below=foreign)
+    while head is not None and not is_ours(head):
         foreign = int(head.size)
+        head = session.largest_head(administration, log.epoch, below=foreign)
     return foreign

@@ -160,7 +160,8 @@ class Session:
         self,
         *,
         party: bytes | None = None,
-        consignments: Sequence[bytes] | None = None,
+        reference: str | None = None,
+        container: str | None = None,
         refused: bool | None = None,
         span: tuple[tuple[int, int], tuple[int, int]] | None = None,
         after: bytes | None = None,
@@ -170,7 +171,8 @@ class Session:
 
         Args:
             party: Whose, 16 bytes.
-            consignments: About one of these, 32 bytes each.
+            reference: Whose consignment is known under this trade reference.
+            container: Whose consignment is found by this container number.
             refused: Only those whose closing the chain refused, or only the others.
             span: From an (epoch, index) on, up to another, which is excluded.
             after: Behind the one of this digest.
@@ -182,8 +184,14 @@ class Session:
         query = select(t.manifests)
         if party is not None:
             query = query.where(t.manifests.c.party == party)
-        if consignments is not None:
-            query = query.where(t.manifests.c.consignment.in_(consignments[:_IDS_AT_A_TIME]))
+        if reference is not None:
+            known = select(t.consignments.c.consignment).where(t.consignments.c.reference == reference)
+            query = query.where(t.manifests.c.consignment.in_(known))
+        if container is not None:
+            found = select(t.search_terms.c.consignment).where(
+                t.search_terms.c.kind == "container", t.search_terms.c.value == container
+            )
+            query = query.where(t.manifests.c.consignment.in_(found))
         if refused is not None:
             closing = func.coalesce(t.manifests.c.closing, "")
             query = query.where(closing == "refused" if refused else closing != "refused")
@@ -453,8 +461,12 @@ class Session:
     def reverted_in_a_row(self, account: bytes, purpose: str) -> int:
         """How many transactions of a purpose reverted since one of them, or none, succeeded."""
         mine = (t.transactions.c.account == account, t.transactions.c.purpose == purpose)
-        succeeded = select(func.coalesce(func.max(t.transactions.c.nonce), -1)).where(
-            *mine, t.transactions.c.state == "final"
+        newest = t.transactions.c.nonce.desc()
+        succeeded = self._one(
+            select(t.transactions.c.nonce)
+            .where(*mine, t.transactions.c.state == "final")
+            .order_by(newest)
+            .limit(1)
         )
         return self._number(
             select(func.count())
@@ -462,7 +474,7 @@ class Session:
             .where(
                 *mine,
                 t.transactions.c.state == "failed",
-                t.transactions.c.nonce > succeeded.scalar_subquery(),
+                t.transactions.c.nonce > (-1 if succeeded is None else succeeded.nonce),
             )
         )
 
@@ -655,26 +667,18 @@ class Session:
             query = query.where(t.chain_heads.c.epoch == epoch)
         return self._one(query.order_by(t.chain_heads.c.epoch.desc(), t.chain_heads.c.size.desc()).limit(1))
 
-    def heads(self, administration: bytes, epoch: int) -> Sequence[Row[Any]]:
-        """The anchored heads of an epoch, the newest first."""
-        return self._all(
-            select(t.chain_heads)
-            .where(t.chain_heads.c.administration == administration, t.chain_heads.c.epoch == epoch)
-            .order_by(t.chain_heads.c.size.desc())
-        )
-
     def largest_head(
-        self, administration: bytes, epoch: int, *, below: int | None, block: int | None = None
-    ) -> int:
-        """The size of the largest anchored head of an epoch below a size, up to a block; 0 if there is none."""
-        query = select(func.max(t.chain_heads.c.size)).where(
+        self, administration: bytes, epoch: int, *, below: int | None = None, block: int | None = None
+    ) -> Row[Any] | None:
+        """The largest anchored head of an epoch below a size, up to a block."""
+        query = select(t.chain_heads).where(
             t.chain_heads.c.administration == administration, t.chain_heads.c.epoch == epoch
         )
         if below is not None:
             query = query.where(t.chain_heads.c.size < below)
         if block is not None:
             query = query.where(t.chain_heads.c.block_number <= block)
-        return self._number(query)
+        return self._one(query.order_by(t.chain_heads.c.size.desc()).limit(1))
 
     def head_of_size(self, administration: bytes, epoch: int, size: int) -> Row[Any] | None:
         """An anchored head by its size."""

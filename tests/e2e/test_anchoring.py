@@ -1,5 +1,6 @@
 """What the ledger sends reaches the chain once, whatever the node, other people and our own death do about it."""
 
+import dataclasses
 import secrets
 import sqlite3
 
@@ -10,7 +11,7 @@ import ledger.anchoring
 import ledger.chain
 import ledger.errors
 from ledger.core import merkle, records
-from ledger.core.records import ZERO32, CustodyKind, Role
+from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import Conflict, NotFound, StoreError
 from ledger.ledger import Ledger
 from ledger.messages import from_hex
@@ -92,9 +93,7 @@ def test_a_transaction_that_the_node_forgot_is_sent_again_with_the_same_bytes(si
 def test_answers_that_are_lost_lose_and_repeat_nothing(founded, singapore, open_ledger):
     """The node takes what is sent and its answer never comes: what came of it is looked up."""
     with faulty_node.before(founded.chain.url) as node:
-        at_work = open_ledger(
-            profile=founded.profile.__class__(**{**_fields(founded.profile), "rpc_url": node.url})
-        )
+        at_work = open_ledger(profile=dataclasses.replace(founded.profile, rpc_url=node.url))
         at_work.work()
         lost = []
 
@@ -117,10 +116,6 @@ def test_answers_that_are_lost_lose_and_repeat_nothing(founded, singapore, open_
         assert record_states(at_work, manifest.consignment) == ["final"]
         assert at_work.ledger._chain.view("ConsignmentLedger", "sequence") == 1
         assert [state for (state,) in transactions(at_work, "state")] == ["final", "final"]
-
-
-def _fields(profile):
-    return {name: getattr(profile, name) for name in profile.__dataclass_fields__}
 
 
 def test_after_a_kill_between_writing_and_sending_the_same_bytes_are_sent(singapore):
@@ -359,6 +354,42 @@ def test_our_own_closure_that_somebody_else_sent_first_is_done(singapore):
     assert from_hex(singapore.ledger.manifest(manifest.id).closure.successor) == ours.id
 
 
+def test_our_own_closure_that_comes_in_a_block_not_indexed_yet_is_waited_for(founded, open_ledger):
+    """Between our look at the chain and our trial of the call; it must not be told as refused."""
+    with faulty_node.before(founded.chain.url) as node:
+        at_work = open_ledger(profile=dataclasses.replace(founded.profile, rpc_url=node.url))
+        manifest = at_work.opened_and_settled()
+        ours = at_work.amendment(manifest)
+        at_work.ledger.lodge(ours.submission)
+        closing = at_work.ledger._chain.closure_call(
+            ours.record, bytes(65), manifest.record.party, manifest.record.manifest_root
+        )
+        sent = []
+
+        def close_first(request, answer):
+            is_trial = request["method"] == "eth_call" and request["params"][0]["data"].startswith(
+                "0x" + closing.data[:4].hex()
+            )
+            if is_trial and not sent:
+                sent.append(request)
+                at_work.send(
+                    "ManifestLog",
+                    "closeManifest",
+                    *_closing(ours),
+                    manifest.record.party,
+                    manifest.record.manifest_root,
+                )
+                return node.pass_on(request)
+            return answer
+
+        node.fault = close_first
+        at_work.turn()
+        assert sent and at_work.ledger.manifest(ours.id).state != "refused"
+        at_work.settle()
+        assert at_work.ledger.manifest(ours.id).state == "final"
+        assert from_hex(at_work.ledger.manifest(manifest.id).closure.successor) == ours.id
+
+
 def test_a_closure_that_was_mined_and_reverted_is_told_with_the_contracts_reason(singapore):
     manifest = singapore.opened()
     singapore.settle()
@@ -527,8 +558,3 @@ def test_nothing_secret_is_logged(singapore, caplog):
     assert "PLANTED-REASON" not in text and "Static converters" not in text
     for secret in (manifest.key, manifest.secret, *singapore.network.keys.values()):
         assert secret.hex() not in text
-
-
-def test_roles_are_bits():
-    """The network's roles are what the tests say they are."""
-    assert [int(role) for role in Role] == [1, 2, 4, 8]

@@ -43,16 +43,27 @@ class FaultyNode:
         self.asked.append(request["method"])
         answer: Any = {"jsonrpc": "2.0", "id": request["id"], "result": None}
         if self.upstream is not None:
-            answer = self._http.post(self.upstream, json=request).json()
+            answer = self.pass_on(request)
         return answer if self.fault is None else self.fault(request, answer)
+
+    def pass_on(self, request: dict[str, Any]) -> Any:
+        """What the true node answers now."""
+        assert self.upstream is not None
+        return self._http.post(self.upstream, json=request).json()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         node = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = 1 << 16  # head and body in one packet: else each answer waits 40 ms for an acknowledgement
+            wbufsize = (
+                1 << 16
+            )  # head and body in one packet: else each answer waits 40 ms for an acknowledgement
             disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                node.asked.append("GET")
+                self.send_error(404)
 
             def do_POST(self) -> None:
                 length = int(self.headers["content-length"])

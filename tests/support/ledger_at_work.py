@@ -263,6 +263,13 @@ class AtWork:
         )
         return manifest
 
+    def opened_and_settled(self) -> Manifest:
+        """The same, taken by the chain and final."""
+        self.work()
+        manifest = self.opened()
+        self.settle()
+        return manifest
+
     def _line(self, kind: CustodyKind, consignment: bytes, address: str) -> bytes:
         lines = self.ledger.consignment(consignment).lines
         if kind in (6, 7, 8, 12, 15, 16):
