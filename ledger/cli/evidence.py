@@ -13,7 +13,6 @@ import typer
 from ledger.cli import files, outcome
 from ledger.cli.options import (
     JsonOption,
-    ServiceOption,
     administration,
     examples,
     file_to_read,

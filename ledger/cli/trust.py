@@ -106,11 +106,12 @@ def show(
         "clique": f"Blocks must be confirmed by {len(trust.validators)} signers' quorum (Clique), which is never final.",
         "qbft": f"Blocks must be sealed by a quorum of {len(trust.validators)} validators (QBFT).",
     }[trust.consensus]
+    contracts = {name: checksummed(address) for name, address in trust.addresses.items()}
     data = {
         "administration": trust.administration,
         "chain_id": trust.chain_id,
         "genesis_hash": "0x" + trust.genesis_hash.hex(),
-        "contracts": {name: checksummed(address) for name, address in trust.addresses.items()},
+        "contracts": contracts,
         "code_hashes": {name: "0x" + code_hash.hex() for name, code_hash in trust.code_hashes.items()},
         "consensus": trust.consensus,
         "validators": list(trust.validators),
@@ -133,7 +134,7 @@ def show(
         )
         page.facts(
             {
-                **data["contracts"],
+                **contracts,
                 "validators": "\n".join(trust.validators) or None,
                 "from block": trust.from_block if trust.validators else None,
                 "SHA-256": data["sha256"],
