@@ -71,6 +71,9 @@ from ledger.store import Session, Store, decode_custody, encode_custody
 _logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2  # how long the worker rests when there was nothing to do
 SEQUENCE_SECONDS = 1.0  # leaves are taken into the tree this often
+_STALL_SECONDS = (
+    10  # a chain that makes no block for longer, and for five times its own pace, is said to stand
+)
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
@@ -173,6 +176,7 @@ class Ledger:
         self._sequenced_at = 0.0
         self._working: Any = None
         self._sender: Sender | None = None
+        self._newest = (-1, 0.0)  # the node's newest block, and when it was first seen
         self._indexer = Indexer(self._chain, self._store)
         try:
             self._require_identity()
@@ -779,16 +783,11 @@ class Ledger:
     ) -> list[ManifestView]:
         """Manifest records in log order, by what they are about; each condition narrows."""
         with self._store.read() as session:
-            consignments: set[bytes] | None = None
-            if reference is not None:
-                consignments = set(session.consignments_with_reference(str(TradeReference.parse(reference))))
-            if container is not None:
-                with_container = set(session.consignments_with_term("container", container.upper()))
-                consignments = with_container if consignments is None else consignments & with_container
             extent = self._extent(session)
             rows = session.manifests_where(
                 party=None if party is None else party_bytes(party),
-                consignments=None if consignments is None else sorted(consignments),
+                reference=None if reference is None else str(TradeReference.parse(reference)),
+                container=None if container is None else container.upper(),
                 refused=None if state is None else state == "refused",
                 span=_span(state, extent),
                 after=after,
@@ -1034,6 +1033,8 @@ class Ledger:
                 waiting_manifests = session.waiting_manifests()
                 waiting_records = session.waiting_custody()
                 beat = float(session.identity().get("worker_beat", "0"))
+                if self._extent(session).is_foreign:
+                    reasons.append("the log has heads on chain that are not of this database: restart it")
             database = True
             worker = clock.time() - beat < 10
             if not worker:
@@ -1043,6 +1044,9 @@ class Ledger:
         try:
             head = self._chain.head().number
             chain = True
+            stalled = self._seconds_without_block(head)
+            if stalled > max(_STALL_SECONDS, 5 * self.profile.block_seconds) and self.profile.block_seconds:
+                reasons.append(f"the chain has made no block for {stalled:.0f} seconds")
         except ChainError as error:
             reasons.append(str(error))
         lag = max(0, head - indexed)
@@ -1060,6 +1064,14 @@ class Ledger:
             waiting_records=waiting_records,
             reasons=reasons,
         )
+
+    def _seconds_without_block(self, head: int) -> float:
+        """For how long the node has named this block as its newest, by our clock and as far as we have asked."""
+        number, since = self._newest
+        if number != head:
+            self._newest = (head, clock.monotonic())
+            return 0.0
+        return clock.monotonic() - since
 
     def metrics(self) -> dict[str, float]:
         """Figures for a monitoring system, by name; read from the database alone."""
