@@ -33,6 +33,8 @@ ROUTES = [
     "/v1/manifests",
     "/v1/manifests/{}",
     "/v1/manifests/{}/proof",
+    "/v1/manifests/{}/evidence?{}",
+    "/v1/consignments/{}/evidence?{}",
     "/v1/manifests?{}",
     "/v1/consignments/{}",
     "/v1/consignments/{}/records",
