@@ -74,9 +74,10 @@ library MerkleLog {
         return last == 0 && hash == root;
     }
 
-    /// @dev SHA-256(0x01 ‖ left ‖ right), a third of the gas of `sha256(abi.encodePacked(...))`. The 65 bytes go past
-    /// the free-memory pointer, which stays where it is; the precompile at address 2 writes to the scratch space.
-    /// It fails only for want of gas, and then nothing may be concluded.
+    /// @dev SHA-256(0x01 ‖ left ‖ right), in assembly because a path takes dozens and `sha256(abi.encodePacked(...))`
+    /// keeps a new copy in memory each time. The 65 bytes go past the free-memory pointer, which stays where it is; the
+    /// precompile at address 2 writes to the scratch space. It fails only for want of gas, and then nothing may be
+    /// concluded.
     function _node(bytes32 left, bytes32 right) private view returns (bytes32 hash) {
         assembly ("memory-safe") {
             let input := mload(0x40)
