@@ -22,6 +22,7 @@ def anvil(founded):
     """The chain's controls; what a test did to the chain is undone after it."""
     anvil = ledger_at_work.Anvil(founded.chain.url)
     snapshot = anvil.ask("evm_snapshot")
+    anvil.keep_time()
     anvil.mine(20)  # what is taken away must not reach below the snapshot: anvil could not go back to it
     try:
         yield anvil

@@ -57,6 +57,13 @@ class Anvil:
     def mine(self, blocks: int = 1) -> None:
         self.ask("anvil_mine", hex(blocks))
 
+    def keep_time(self) -> None:
+        """Going back to a snapshot sets the chain's clock back too; records of now would be refused as ahead of it."""
+        self.mine()
+        behind = int(time.time()) - int(self.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        if behind > 0:
+            self.ask("evm_increaseTime", hex(behind))
+
     def head(self) -> int:
         return int(self.ask("eth_blockNumber"), 16)
 
