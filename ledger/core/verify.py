@@ -222,12 +222,18 @@ class Verification:
                 if contract not in roots:
                     roots[contract] = self._storage_root(contract, state_root, nodes)
                 value = nodes.value(roots[contract], keccak(slot))
-                found[contract, slot] = 0 if value is None else decode_slot(value)
+                found[contract, slot] = self._decoded(value)
         except (LedgerError, _Outcome) as problem:
             return problem
         if not nodes.in_order:
             return _wrong("The file holds trie nodes that nothing needs, or holds them in another order.")
         return found
+
+    def _decoded(self, value: bytes | None) -> int:
+        # anvil keeps slots in its trie that were read and hold nothing; no chain with seals does
+        if value is None or (value == b"\x80" and self.trust.consensus == "development"):
+            return 0
+        return decode_slot(value)
 
     @property
     def words(self) -> dict[tuple[str, bytes], int]:
