@@ -805,3 +805,10 @@ def test_an_evidence_object_is_judged_as_its_bytes_are():
     assert verify(evidence, world.trust(), NOW) == verify(evidence.encode(), world.trust(), NOW)
     assert isinstance(evidence.manifest.shown, Part)
     assert ZERO32 not in [closure.successor for closure in evidence.closures]
+
+
+@pytest.mark.parametrize("consensus, verdict", [("development", "VALID"), ("qbft", "INVALID")])
+def test_a_slot_kept_with_nothing_in_it_is_anvils_way_and_no_sealed_chains(consensus, verdict):
+    world, manifest = history(World(consensus))
+    world.words["ManifestLog"][slots.closure(manifest.id)] = 0
+    assert judge(world.evidence(manifest), world).verdict == verdict
