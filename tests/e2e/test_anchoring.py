@@ -480,6 +480,7 @@ def test_a_head_anchored_with_a_stolen_key_covers_nothing_of_ours_until_the_rest
     assert singapore.ledger.consistency("SG", 1).second_size == 1  # of the heads that are ours
     with pytest.raises(StoreError, match="restart"):
         singapore.ledger.lodge(singapore.manifest().submission)
+    assert any("not of this database" in reason for reason in singapore.ledger.readiness().reasons)
     singapore.send("ManifestLog", "restart", b"SG".ljust(8, b"\0"), 1, role="governor")
     singapore.anvil.mine(3)
     singapore.settle()

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from pydantic import ValidationError
 
+import ledger.ledger
 import ledger.store
 from ledger import history
 from ledger.chain import custody_tuple
@@ -41,6 +42,7 @@ from ledger.messages import (
     AccompanyingFile,
     CustodyRecordMessage,
     CustodySubmission,
+    ManifestRecordMessage,
     from_hex,
     to_hex,
 )
@@ -511,6 +513,20 @@ def test_a_batch_of_two_consignments_that_meet_is_judged_as_one(singapore):
     singapore.check_everything()
 
 
+def test_a_batch_about_several_consignments_reads_each(singapore):
+    one, other, outer = (singapore.opened() for _ in range(3))
+    singapore.settle()
+    steps = [singapore.step(CustodyKind.SEAL, "exporter", each.consignment) for each in (one, other, outer)]
+    steps += [
+        singapore.step(CustodyKind.CONSOLIDATE, "exporter", each.consignment, subject=outer.consignment)
+        for each in (one, other)
+    ]
+    answers = singapore.ledger.record(steps)
+    assert [each[0].state for each in answers] == ["accepted"] * 5
+    singapore.settle()
+    assert len(singapore.ledger.consignment(outer.consignment).contents) == 2
+
+
 def test_what_the_chain_would_refuse_is_refused_here_with_the_same_reason(singapore):
     manifest = singapore.opened()
     singapore.settle()
@@ -764,6 +780,28 @@ def test_readiness_tells_the_truth(singapore, open_ledger):
     assert cut_off.ledger.chain().chain_id == 31337
 
 
+def test_a_chain_that_stands_still_is_said(singapore, open_ledger, monkeypatch):
+    monkeypatch.setattr(ledger.ledger, "_STALL_SECONDS", 0.3)
+    profile = dataclasses.replace(singapore.profile, block_seconds=1)
+    monkeypatch.setattr(ledger.ledger.Ledger, "_seconds_without_block", _five_times_faster)
+    at_work = open_ledger(profile=profile)
+    at_work.work()
+    assert at_work.ledger.readiness().ready
+    time.sleep(1.2)
+    assert any("made no block for" in reason for reason in at_work.ledger.readiness().reasons)
+    singapore.anvil.mine(1)
+    at_work.work()
+    assert at_work.ledger.readiness().ready
+    assert singapore.ledger.readiness().chain  # one whose blocks are made by transactions alone never stands
+
+
+_TRUE_SECONDS = ledger.ledger.Ledger._seconds_without_block
+
+
+def _five_times_faster(self, head):
+    return 5 * _TRUE_SECONDS(self, head)
+
+
 def test_accepting_goes_on_while_the_chain_is_away(singapore):
     singapore.ledger.close()
     away = dataclasses.replace(singapore.profile, rpc_url="http://127.0.0.1:1")
@@ -926,6 +964,31 @@ def test_each_part_of_a_file_is_refused_for_what_is_wrong_with_it(netherlands, t
     )
     with pytest.raises(SignerMismatch):
         load(with_proof(signature=to_hex(by_another)))
+
+
+def test_a_file_with_a_tree_of_its_own_is_refused(netherlands, travelling):
+    """Every proof in it holds; only that root was never anchored."""
+    manifest, file = travelling
+    netherlands.work()
+    inclusion = file.manifest.inclusion
+    forged = dataclasses.replace(manifest.record, issued_at=manifest.record.issued_at - 1)
+    signature = signatures.sign(
+        forged.digest(netherlands.profile.log_domain), netherlands.network.keys["exporter"]
+    )
+    leaf = to_hex(records.leaf_hash(forged.leaf_data(signature)))
+    assert inclusion.size == 1
+    proof = inclusion.model_copy(
+        update={
+            "record": ManifestRecordMessage.of(forged),
+            "signature": to_hex(signature),
+            "leaf_hash": leaf,
+            "root": leaf,
+        }
+    )
+    made_up = file.model_copy(update={"manifest": file.manifest.model_copy(update={"inclusion": proof})})
+    with pytest.raises(DigestMismatch, match="The anchored root"):
+        netherlands.ledger.load_accompanying(made_up)
+    netherlands.ledger.load_accompanying(file)
 
 
 def test_a_file_whose_head_is_not_indexed_yet_is_not_found_and_loads_later(open_ledger, travelling):
