@@ -16,7 +16,6 @@ ACCOUNTS = 0  # AdministrationRegistry
 HEADS = 0  # ManifestLog
 CLOSURES = 1
 TRAILS = 1  # ConsignmentLedger
-HOLDS = 7
 
 
 def head(administration: bytes, epoch: int, size: int) -> bytes:
@@ -39,11 +38,6 @@ def closure(manifest_id: bytes) -> bytes:
 def trail(consignment: bytes) -> bytes:
     """ConsignmentLedger's slot of a trail, 32 bytes; null if the consignment was never opened."""
     return _mapping(consignment, TRAILS.to_bytes(32, "big"))
-
-
-def holds(consignment: bytes, administration: bytes) -> bytes:
-    """ConsignmentLedger's slot of what an administration (8 bytes) holds, 32 bytes; null if nothing."""
-    return _mapping(administration.ljust(32, b"\0"), _mapping(consignment, HOLDS.to_bytes(32, "big")))
 
 
 def account(address: bytes) -> bytes:

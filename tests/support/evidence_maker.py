@@ -6,8 +6,11 @@ file. The tries are PyPI's, an implementation apart from ours.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
+from importlib import resources
 
+import jsonschema
 import orjson
 import rlp as oracle
 import sealed_headers
@@ -46,6 +49,12 @@ PEOPLE = {
 KEY = b"\x0c" * 32
 SECRET = b"\x5e" * 32
 REFERENCE = "ducr:9GB123456789000-INV1"
+
+
+def schema(name):
+    """A published JSON Schema, ready to validate."""
+    text = (resources.files("ledger") / "schemas" / f"{name}.schema.json").read_text()
+    return jsonschema.Draft202012Validator(json.loads(text))
 
 
 def party(text):

@@ -212,3 +212,35 @@ def test_nodes_shorter_than_their_hash_stand_within_their_parent():
     outer_raw = rlp.encode(outer)
     assert state_proof.verify(keccak(outer_raw), KEY, [outer_raw, inner_raw]) == b"v"
     assert len(rlp.encode(deep)) > 32
+
+
+def test_a_trie_deeper_than_its_keys_is_refused_and_shared_nodes_say_what_they_are():
+    below = oracle.encode([b"\1" * 32, b"\2" * 32] + [b""] * 15)
+    branch = oracle.encode([keccak(below), b"\2" * 32] + [b""] * 15)
+    extension = oracle.encode([b"\x10" + bytes(31), keccak(branch)])
+    nodes = [extension, branch, below]
+    with pytest.raises(StateProofError, match="below the end of the key"):
+        state_proof.verify(keccak(extension), bytes(32), nodes)
+    with pytest.raises(StateProofError, match="below the end"):
+        state_proof.SharedNodes(nodes).value(keccak(extension), bytes(32))
+
+
+def test_shared_nodes_show_what_single_proofs_show_each_node_once():
+    slots, trie = _small()
+    proofs = [_proof(trie, slot.to_bytes(32, "big")) for slot in (3, 5, 1_000_001)]
+    nodes = list(dict.fromkeys(node for proof in proofs for node in proof))
+    assert len(nodes) < sum(map(len, proofs))
+    shared = state_proof.SharedNodes(nodes)
+    assert not shared.in_order
+    for slot in (3, 5, 1_000_001):
+        value = shared.value(trie.root_hash, keccak(slot.to_bytes(32, "big")))
+        assert (0 if value is None else state_proof.decode_slot(value)) == slots.get(slot, 0)
+    assert shared.in_order and shared.used == nodes
+    assert state_proof.SharedNodes([]).value(state_proof.EMPTY_TRIE_ROOT, bytes(32)) is None
+    for other in ([*nodes, nodes[0]], nodes[::-1], [*nodes, b"\xc0"]):
+        again = state_proof.SharedNodes(other)
+        for slot in (3, 5, 1_000_001):
+            again.value(trie.root_hash, keccak(slot.to_bytes(32, "big")))
+        assert not again.in_order
+    with pytest.raises(StateProofError, match="not shown"):
+        state_proof.SharedNodes(nodes[1:]).value(trie.root_hash, bytes(32))

@@ -662,7 +662,7 @@ def test_clique_signers_are_followed_through_every_header_since_the_trusted_bloc
     report = judge(replace(evidence, chain=replace(evidence.chain, headers=raw)), world)
     require(report, "VALID", seals=("VALID", "confirmed by 5 of 5"))
     assert report.as_of.block == 404
-    for changed in (raw[:-1], raw[:10], raw[1:]):
+    for changed in (raw[:-1], raw[:10], raw[:11], raw[1:]):
         report = judge(replace(evidence, chain=replace(evidence.chain, headers=changed)), world)
         assert report.verdict == "INVALID"
 
