@@ -6,18 +6,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 
-from ledger.core import documents, records, signatures, strict_json
+from ledger.core import documents, headers, records, signatures, state_proof, strict_json
 from ledger.core.disclosures import Disclosure
+from ledger.core.evidence import Evidence
 from ledger.core.identifiers import Party
 from ledger.core.leaves import MAX_DEPTH, MAX_LEAVES
-from ledger.errors import InvalidDocument, LedgerError
+from ledger.core.trust import Trust
+from ledger.core.verify import verify
+from ledger.errors import InvalidDocument, InvalidEvidence, InvalidTrust, LedgerError
 
 _SECRET = bytes(range(32))
 _DOMAIN = records.Domain(31337, b"\x22" * 20)
 _DOCUMENT_LIMITS = strict_json.Limits(documents.MAX_BYTES, MAX_DEPTH, MAX_LEAVES)
+
+_CASES = Path(__file__).resolve().parents[1] / "tests" / "vectors" / "fuzz"
+_JUDGED_AT = 1_800_050_060  # when the kept evidence files are a minute old
+
+
+def _kept(folder: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (_CASES / folder).glob("*") if file.is_file()}
+
+
+_VALID = _kept("evidence")  # those named `valid-…` pass by the trust file `qbft`, and nothing else does
+_TRUST = Trust.decode(_kept("trust")["qbft"])
 
 
 def _require(holds: bool, what: str) -> None:
@@ -66,6 +81,72 @@ def fuzz_record(data: bytes) -> None:
     _let(signatures.recover, data[:32], data[32:])
 
 
+def fuzz_evidence(data: bytes) -> None:
+    """Read and judge; what is read is written again alike, and nothing passes but the files that are kept as valid."""
+    try:
+        _require(Evidence.decode(data).encode() == data, "an evidence file has two spellings")
+    except InvalidEvidence:
+        pass
+    except InvalidDocument:
+        pass  # a whole document that is none is judged by `verify`, and not written again
+    verdict = verify(data, _TRUST, _JUDGED_AT).verdict
+    kept = [name for name, file in _VALID.items() if file == data]
+    _require(
+        (verdict == "VALID") == any(name.startswith("valid-") for name in kept),
+        f"{kept or 'a file'} is {verdict}",
+    )
+
+
+def fuzz_trust(data: bytes) -> None:
+    """Read; what is read is written again alike."""
+    try:
+        trust = Trust.decode(data)
+    except InvalidTrust:
+        return
+    _require(trust.encode() == data, "a trust file has two spellings")
+
+
+def fuzz_header(data: bytes) -> None:
+    """Decode, hash, recover the seals; what is decoded is encoded to the same bytes."""
+    try:
+        header = headers.decode(data)
+    except LedgerError:
+        return
+    _require(header.encode() == data, "a header has two spellings")
+    for consensus in ("qbft", "clique"):
+        _let(headers.block_hash, header, consensus)
+        _let(headers.seal_signers, header, consensus)
+    _let(headers.clique_signers, header)
+    _let(headers.require_qbft_quorum, header, _TRUST.validators)
+    _let(headers.next_validators, header, _TRUST.validators)
+
+
+def fuzz_state_proof(data: bytes) -> None:
+    """Walk a trie of nodes, each two bytes of length and its bytes; the first is the root, the key is every digit's."""
+    nodes: list[bytes] = []
+    at = 0
+    while at + 2 <= len(data) and len(nodes) < 80:
+        length = int.from_bytes(data[at : at + 2], "big")
+        nodes.append(data[at + 2 : at + 2 + length])
+        at += 2 + length
+    if not nodes:
+        return
+    root = records.keccak(nodes[0])
+    for key in (bytes(32), b"\x12" * 32, b"\xff" * 32):
+        alone = _outcome(state_proof.verify, root, key, nodes)
+        shared = _outcome(state_proof.SharedNodes(nodes).value, root, key)
+        _require(alone is None or alone == shared, "a proof and shared nodes differ")
+    _let(state_proof.decode_account, data)
+    _let(state_proof.decode_slot, data)
+
+
+def _outcome(step: Callable[..., bytes | None], *arguments: object) -> bytes | None:
+    try:
+        return step(*arguments)
+    except LedgerError:
+        return None
+
+
 def _let(step: Callable[..., object], *arguments: object) -> None:
     try:
         step(*arguments)
@@ -77,4 +158,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "documents": fuzz_document,
     "disclosures": fuzz_disclosure,
     "records": fuzz_record,
+    "evidence": fuzz_evidence,
+    "trust": fuzz_trust,
+    "headers": fuzz_header,
+    "state_proofs": fuzz_state_proof,
 }

@@ -153,7 +153,7 @@ class World:
         """Anchor a manifest among others' leaves."""
         leaf = records.leaf_hash(manifest.record.leaf_data(manifest.signature))
         log = self.logs.setdefault(administration, [])
-        log += [hashlib.sha256(bytes((n, len(log) % 256))).digest() for n in range(others)]
+        log += [hashlib.sha256(b"%d %d" % (n, len(log))).digest() for n in range(others)]
         log.append(leaf)
         self.clock += 10
         root = merkle.root(log)
