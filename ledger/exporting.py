@@ -158,7 +158,7 @@ def gather(session: Session, manifest: Logged, block: int) -> Claims:
         consignment_key=known.key,
         manifest=manifest,
         closures=(),
-        custody=tuple(_taken(session, row) for row in rows),
+        custody=tuple(_taken(session, row, consignment) for row in rows),
         chain=ChainPart(1, ZERO32, (), ()),
     )
     closures = tuple(_closures(session, evidence.first_manifest, block))
@@ -184,10 +184,11 @@ def _history(session: Session, consignment: bytes, block: int) -> list[Any]:
     return [row for _, row in sorted(found.items())]
 
 
-def _taken(session: Session, row: Any) -> Taken:
+def _taken(session: Session, row: Any, shown: bytes) -> Taken:
+    """A record as the chain took it; details are disclosed of the consignment shown alone, not of others' cargo."""
     record = decode_custody(row.body)
     content = None
-    if record.kind != CustodyKind.OPEN and record.details != ZERO32:
+    if record.kind != CustodyKind.OPEN and record.details != ZERO32 and record.consignment == shown:
         content = session.content(record.details)
     details: Shown | None = None
     if content is not None:

@@ -154,6 +154,13 @@ def test_what_is_inside_another_is_exported_with_all_it_was_with(singapore):
     singapore.recorded(K.CONSOLIDATE, "carrier", box.consignment, subject=container.consignment)
     finish(singapore)
     now = int(time.time())
+    of_container = Evidence.decode(singapore.ledger.manifest_evidence(container.id))
+    assert len(of_container.custody) == 7
+    assert all(
+        taken.details is None for taken in of_container.custody
+    )  # the box's are not the container's to show
+    of_box = Evidence.decode(singapore.ledger.manifest_evidence(box.id))
+    assert [taken.details is None for taken in of_box.custody] == [True, False, True, True, False, True, True]
     report = verify(singapore.ledger.manifest_evidence(box.id), trust(singapore), now)
     report.require()
     assert f"Inside consignment 0x{container.consignment.hex()[:8]}…" in report.state
