@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time as clock
 from datetime import datetime
@@ -26,6 +27,7 @@ from ledger.core.identifiers import Party
 from ledger.errors import ServiceError
 
 if TYPE_CHECKING:
+    from ledger.core.consolidated import Contents
     from ledger.core.trust import Trust
     from ledger.core.verdict import Report
 
@@ -145,10 +147,17 @@ def _fetch(reader: ServiceReader, name: str, show: list[str]) -> bytes:
     epilog=examples(
         "cargo-ledger evidence verify box.evidence.json --trust nl.trust.json",
         "cargo-ledger evidence verify box.evidence.json --trust nl.trust.json --now 2026-03-01T14:30:00Z --json",
+        "cargo-ledger evidence verify container.json box-1.json box-2.json --trust nl.trust.json",
     )
 )
 def verify(
     file: EvidenceArgument,
+    contents: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[CONTENTS]", parser=file_to_read, help="Evidence files of what is inside, to be counted."
+        ),
+    ] = None,
     *,
     trust: TrustOption,
     now: NowOption = None,
@@ -157,14 +166,22 @@ def verify(
 ) -> None:
     """Judge an evidence file: is this the manifest lodged, by whom, is it current, was the cargo held or released.
 
-    Nothing is asked of any network. Exit code 0 VALID, 1 INVALID, 3 INDETERMINATE.
+    With files of what is inside, these are counted: which are there, missing, on hold. Nothing is asked of any network.
+    Exit code 0 VALID, 1 INVALID (also if a file of what is inside does not pass), 3 INDETERMINATE.
     """
     from ledger.core import evidence
     from ledger.core.verify import verify as judge
 
     data = files.read(file, evidence.MAX_BYTES)
-    report = judge(data, _trust(trust), _seconds(now), clock_floor=_floor(clock_floor))
-    _tell(report, Output(as_json))
+    pinned, time, floor = _trust(trust), _seconds(now), _floor(clock_floor)
+    report = judge(data, pinned, time, clock_floor=floor)
+    counted = None
+    if contents and report.as_of is not None:
+        from ledger.core.consolidated import count
+
+        inner = [files.read(each, evidence.MAX_BYTES) for each in contents]
+        counted = count(evidence.Evidence.decode(data), inner, pinned, time, clock_floor=floor)
+    _tell(report, Output(as_json), counted)
 
 
 @app.command(
@@ -251,15 +268,21 @@ def absent(
     )
 
 
-def _tell(report: Report, out: Output) -> None:
+def _tell(report: Report, out: Output, counted: Contents | None = None) -> None:
+    data = report.to_json()
+    if counted is not None:
+        data["contents"] = dataclasses.asdict(counted)
+
     def show(page: Page) -> None:
         page.line(report.state, style="bold")
+        if counted is not None:
+            page.line(counted.sentence, style="bold")
         page.table(
             "",
             ("check", "status", "what"),
             [(each.name, each.status, each.message) for each in report.checks],
         )
-        as_of = report.to_json()["as_of"]
+        as_of = data["as_of"]
         when = (
             "no block"
             if as_of is None
@@ -270,8 +293,11 @@ def _tell(report: Report, out: Output) -> None:
             style="bold green" if report.verdict == "VALID" else "bold red",
         )
 
-    out.answer(report.to_json(), show)
-    outcome.end(_EXITS.get(report.verdict, outcome.Exit.INDETERMINATE))
+    out.answer(data, show)
+    code = _EXITS.get(report.verdict, outcome.Exit.INDETERMINATE)
+    if counted is not None and (counted.not_valid or counted.not_inside):
+        code = outcome.Exit.REFUSED
+    outcome.end(code)
 
 
 def _trust(path: Path) -> Trust:

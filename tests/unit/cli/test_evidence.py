@@ -104,6 +104,23 @@ def test_absence_is_told_by_its_exit_code(cargo_ledger, files):
     assert (nobody.exit_code, "--service" in nobody.stderr) == (2, True)
 
 
+def test_files_of_what_is_inside_are_counted_and_one_that_does_not_pass_is_not_passed_over(
+    cargo_ledger, files
+):
+    data = (files / "box.json").read_bytes()
+    (files / "bad.json").write_bytes(data[:-1])
+    alone = cargo_ledger("evidence", "verify", "box.json", "bad.json", "--trust", "sg.json", *JUDGE)
+    assert alone.exit_code == 1
+    assert (
+        "0 inside, files for 0: none missing; 0 on hold; 1 of the files given does not pass." in alone.stdout
+    )
+    itself = cargo_ledger(
+        "evidence", "verify", "box.json", "box.json", "--trust", "sg.json", *JUDGE, "--json"
+    )
+    assert itself.exit_code == 1
+    assert json.loads(itself.stdout)["contents"]["not_inside"] == 1
+
+
 @pytest.mark.parametrize(
     "consensus, words",
     [("qbft", "quorum of 4 validators"), ("clique", "never final"), ("development", "forge")],
