@@ -126,12 +126,16 @@ class AtWork:
     # --- the worker
 
     def turn(self) -> bool:
-        return self.ledger.work_once()
+        """One turn of the worker; what it sent is mined after it, unless the test holds the miner back."""
+        moved = self.ledger.work_once()
+        if self.anvil.ask("anvil_getAutomine"):
+            until(lambda: not self.anvil.pending())  # anvil answers before it has mined
+        return moved
 
     def work(self) -> None:
         """Turns until one moves nothing."""
         for _ in range(200):
-            if not self.ledger.work_once():
+            if not self.turn():
                 return
         raise AssertionError("the worker does not come to rest")
 
