@@ -392,6 +392,11 @@ class Verification:
     def fold(self) -> str:
         """The records are all there are, in order, and the rules refuse none."""
         evidence = self.evidence
+        if self.trust.consensus != "development":
+            try:
+                self.seals()  # replaying is the costly part: not for a block that anybody can have made up
+            except (LedgerError, _Outcome):
+                raise _open("The records were not replayed, since nobody stands behind the block.") from None
         if not evidence.custody:
             if self._word("ConsignmentLedger", slots.trail(evidence.consignment)) != ZERO32:
                 raise _wrong("The consignment has a history, and the file shows none of it.")
@@ -494,17 +499,28 @@ class Verification:
 
     def seals(self) -> str:
         """Somebody stands behind the block."""
+        if isinstance(self._sealed, Exception):
+            raise self._sealed
+        return self._sealed
+
+    @cached_property
+    def _sealed(self) -> str | Exception:
+        """What `seals` says, or raises; two checks ask."""
         trust, chain = self.trust, self.evidence.chain
         if (chain.chain_id, chain.genesis_hash) != (trust.chain_id, trust.genesis_hash):
-            raise _wrong(
+            return _wrong(
                 f"The file is of chain {chain.chain_id}, genesis 0x{chain.genesis_hash.hex()[:8]}…; the trust file is of "
                 f"chain {trust.chain_id}, genesis 0x{trust.genesis_hash.hex()[:8]}…."
             )
-        if trust.consensus == "development":
-            if len(self.shown_headers) != 1:
-                raise _wrong("An unsealed development chain's file shows one header.")
-            raise _open(sealing.UNSEALED)
-        return sealing.judge(self.shown_headers, trust)
+        try:
+            shown = self.shown_headers
+            if trust.consensus != "development":
+                return sealing.judge(shown, trust)
+        except (LedgerError, _Outcome) as problem:
+            return problem
+        if len(shown) != 1:
+            return _wrong("An unsealed development chain's file shows one header.")
+        return _open(sealing.UNSEALED)
 
     def freshness(self) -> str:
         """The block is young enough, by a clock that can be right, and the trust file has not run out."""

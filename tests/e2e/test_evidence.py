@@ -8,8 +8,9 @@ import pytest
 import sealed_headers
 from ledger_at_work import manifest_document
 
+from ledger import chain as chain_module
 from ledger import exporting
-from ledger.chain import artifact
+from ledger.chain import Chain, artifact
 from ledger.core import headers, rlp, slots
 from ledger.core.evidence import Evidence
 from ledger.core.identifiers import Party
@@ -235,6 +236,67 @@ def test_a_revoked_signer_is_told_by_the_registry_in_storage(singapore):
     report = verify(singapore.ledger.manifest_evidence(manifest.id), trust(singapore), int(time.time()))
     assert report.verdict == "INDETERMINATE"
     assert report.check("authority").message.startswith("Disputed, and not decided here:")
+
+
+class SealedNode:
+    """Answers as a node of a sealed chain would: anvil's own blocks, with seals of the tests' validators in them."""
+
+    def __init__(self, ask, consensus):
+        self.ask, self.consensus, self.hashes = ask, consensus, {}
+
+    def __call__(self, method, *parameters):
+        if method == "clique_getSigners":
+            return [each.lower() for each in sealed_headers.ADDRESSES[:4]]
+        said = self.ask(method, *parameters)
+        return self.sealed(said) if method == "eth_getBlockByNumber" and said else said
+
+    def sealed(self, block):
+        number = int(block["number"], 16)
+        if number == 0:
+            self.hashes[0] = block["hash"]
+            return block
+        if number - 1 not in self.hashes:
+            self.sealed(self.ask("eth_getBlockByNumber", hex(number - 1), False))
+        block = block | {"parentHash": self.hashes[number - 1]}
+        items = [chain_module._header_field(n, block[n]) for n in chain_module._HEADER_FIELDS if block.get(n)]
+        if self.consensus == "qbft":
+            listed = tuple(sealed_headers.raw(each) for each in sealed_headers.ADDRESSES[:4])
+            extra = headers.QbftExtra(bytes(32), listed, [], 0, ())
+            items[12] = extra.encode(round=0, seals=())
+            digest = keccak(rlp.encode(items))
+            seals = [sealed_headers.seal(digest, key) for key in sealed_headers.KEYS[:3]]
+            items[12] = extra.encode(round=0, seals=seals)
+        else:
+            items[12] = bytes(32)
+            digest = keccak(rlp.encode(items))
+            items[12] += sealed_headers.seal(digest, sealed_headers.KEYS[number % 4])
+        header = headers.decode(rlp.encode(items))
+        name = headers.block_hash(header, "qbft" if self.consensus == "qbft" else None)
+        self.hashes[number] = "0x" + name.hex()
+        return block | {"extraData": "0x" + items[12].hex(), "hash": self.hashes[number]}
+
+
+@pytest.mark.parametrize("consensus", ["qbft", "clique"])
+def test_a_sealed_chains_file_is_exported_with_what_its_consensus_needs(
+    singapore, monkeypatch, consensus, request
+):
+    manifest = history(singapore)
+    finish(singapore)
+    singapore.anvil.mine(12)
+    singapore.work()
+    chain = Chain(replace(singapore.profile, kind=consensus))
+    request.addfinalizer(chain.close)
+    monkeypatch.setattr(chain, "_rpc", SealedNode(chain._rpc, consensus))
+    monkeypatch.setattr(singapore.ledger, "_chain", chain)
+    monkeypatch.setattr(chain, "require_identity", lambda: None)  # code is asked by another way
+    pinned = exporting.trust_of(chain, "SG", old_seconds=86_400, expires_at=int(time.time()) + 10**6)
+    assert sorted(pinned.validators) == sorted(sealed_headers.ADDRESSES[:4])
+    pinned = replace(pinned, from_block=0)  # trusted since before the history
+    data = singapore.ledger.manifest_evidence(manifest.id)
+    report = verify(data, pinned, int(time.time()))
+    report.require()
+    assert report.check("seals").status == "VALID"
+    assert len(Evidence.decode(data).chain.headers) == (1 if consensus == "qbft" else 9)
 
 
 # --- the slots

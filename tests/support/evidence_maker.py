@@ -249,11 +249,10 @@ class World:
         }
         return Trust(**(given | changes))
 
-    def promise(self, manifest, seen=True, role="sequencer", administration=None):
+    def promise(self, manifest, seen=True, role="sequencer"):
         index, _, _, anchored_at, _ = manifest.place
         leaf = records.leaf_hash(manifest.record.leaf_data(manifest.signature))
-        code = manifest.record.party[:8] if administration is None else party(administration)[:8]
-        promise = records.Promise(code, 1, index, leaf, seen, anchored_at + 60)
+        promise = records.Promise(manifest.record.party[:8], 1, index, leaf, seen, anchored_at + 60)
         signature = sign(promise.digest(self.log_domain), key_of(role))
         return Promised(1, index, seen, anchored_at + 60, signature)
 
