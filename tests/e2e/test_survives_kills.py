@@ -178,6 +178,17 @@ def kill(victim, network, service):
         devchain.start(network.chain.folder, block_seconds=1, lifetime="parent")
 
 
+def in_flight(service):
+    """How many transactions are sent and not final."""
+    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    (value,) = (
+        line.split()[-1]
+        for line in text.splitlines()
+        if line.startswith("cargo_ledger_transactions_in_flight")
+    )
+    return float(value)
+
+
 def settle(service, load, seed):
     """Wait until nothing is on its way any more."""
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -185,7 +196,10 @@ def settle(service, load, seed):
         ready = httpx.get(f"{service.url}/readyz", trust_env=False).json()
         head = httpx.get(f"{service.url}/v1/log/SG/head", trust_env=False).json()
         is_settled = (
-            ready.get("waiting_manifests") == 0 and ready.get("waiting_records") == 0 and ready.get("ready")
+            ready.get("waiting_manifests") == 0
+            and ready.get("waiting_records") == 0
+            and ready.get("ready")
+            and in_flight(service) == 0  # sent is not yet taken
         )
         if is_settled and head.get("size", 0) >= len(load.manifests):
             return
