@@ -1,6 +1,7 @@
 """Evidence from a real chain: exported from the node's state, judged with nothing but the file and a trust file."""
 
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import orjson
@@ -277,23 +278,22 @@ class SealedNode:
 
 
 @pytest.mark.parametrize("consensus", ["qbft", "clique"])
-def test_a_sealed_chains_file_is_exported_with_what_its_consensus_needs(
-    singapore, monkeypatch, consensus, request
-):
+def test_a_sealed_chains_file_is_exported_with_what_its_consensus_needs(singapore, monkeypatch, consensus):
     manifest = history(singapore)
     finish(singapore)
     singapore.anvil.mine(12)
     singapore.work()
-    chain = Chain(replace(singapore.profile, kind=consensus))
-    request.addfinalizer(chain.close)
-    monkeypatch.setattr(chain, "_rpc", SealedNode(chain._rpc, consensus))
-    monkeypatch.setattr(singapore.ledger, "_chain", chain)
-    monkeypatch.setattr(chain, "require_identity", lambda: None)  # code is asked by another way
-    pinned = exporting.trust_of(chain, "SG", old_seconds=86_400, expires_at=int(time.time()) + 10**6)
-    assert sorted(pinned.validators) == sorted(sealed_headers.ADDRESSES[:4])
-    pinned = replace(pinned, from_block=0)  # trusted since before the history
-    data = singapore.ledger.manifest_evidence(manifest.id)
-    report = verify(data, pinned, int(time.time()))
+    with (
+        closing(Chain(replace(singapore.profile, kind=consensus))) as chain,
+        monkeypatch.context() as patched,
+    ):
+        patched.setattr(chain, "_rpc", SealedNode(chain._rpc, consensus))
+        patched.setattr(singapore.ledger, "_chain", chain)
+        patched.setattr(chain, "require_identity", lambda: None)  # code is asked by another way
+        pinned = exporting.trust_of(chain, "SG", old_seconds=86_400, expires_at=int(time.time()) + 10**6)
+        assert sorted(pinned.validators) == sorted(sealed_headers.ADDRESSES[:4])
+        data = singapore.ledger.manifest_evidence(manifest.id)
+    report = verify(data, replace(pinned, from_block=0), int(time.time()))  # trusted since before the history
     report.require()
     assert report.check("seals").status == "VALID"
     assert len(Evidence.decode(data).chain.headers) == (1 if consensus == "qbft" else 9)

@@ -461,6 +461,16 @@ def test_what_is_inside_and_on_hold_is_told_by_number():
     assert report.state.endswith("may not go: something it is in, or that is in it, is on hold.")
 
 
+def test_records_of_several_consignments_out_of_their_order_in_time_do_not_pass():
+    world, manifest = history()
+    _inside(world, manifest)
+    evidence = world.evidence(manifest)
+    late = [t for t in evidence.custody if t.record.kind == CustodyKind.OPEN][1:]
+    early = [t for t in evidence.custody if t not in late]
+    moved = world.shown(replace(evidence, custody=(*late, *early)))
+    require(judge(moved, world), "INVALID", custody=("INVALID", "not in the order"))
+
+
 def test_a_missing_history_of_what_it_is_in_settles_nothing():
     world, manifest = history()
     _inside(world, manifest)
