@@ -289,7 +289,7 @@ class Sender:
         for row in waiting:
             record, signature = decode_leaf(row.leaf)
             with self._store.read() as session:
-                former = session.manifest(record.supersedes)
+                former = session.manifest_of_id(record.supersedes)
             former_record = record if former is None else decode_leaf(former.leaf)[0]
             call = self._chain.closure_call(
                 record, signature, former_record.party, former_record.manifest_root

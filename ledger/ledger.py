@@ -12,6 +12,7 @@ import threading
 import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -342,17 +343,16 @@ class Ledger:
             session.add_consignment(record.consignment, one.reference, one.key, record.party)
         if one.content is not None:
             self._keep(session, record.consignment, one.content)
-        added = session.manifest(one.digest)
-        return views.manifest_accepted(added, "accepted", self._code), True
+        return views.manifest_accepted(SimpleNamespace(**row), "accepted", self._code), True
 
     @staticmethod
     def _already(session: Session, one: _Prepared) -> Any | None:
         """The row of this record, or of the same manifest under another signature."""
-        there = session.manifest(one.digest)
+        there = session.manifest_of_digest(one.digest)
         manifest_id = one.record.manifest_id
         if there is not None or manifest_id is None or manifest_id == one.record.supersedes:
             return there
-        there = session.manifest(manifest_id)
+        there = session.manifest_of_id(manifest_id)
         if there is None or one.record.kind == ManifestKind.LODGE:
             return there
         if (there.supersedes or bytes(32)) != one.record.supersedes:
@@ -445,8 +445,8 @@ class Ledger:
     def _require_closable(self, session: Session, account: EnrolledAccount, record: ManifestRecord) -> None:
         if record.kind == ManifestKind.LODGE:
             return
-        former = session.manifest(record.supersedes)
-        if former is None or former.manifest_id != record.supersedes:
+        former = session.manifest_of_id(record.supersedes)
+        if former is None:
             raise NotFound("manifest", to_hex(record.supersedes))
         if former.closing == "refused":
             raise Conflict(

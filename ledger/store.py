@@ -144,9 +144,15 @@ class Session:
 
     def manifest(self, key: bytes) -> Row[Any] | None:
         """The manifest record of a manifest id or of a record digest."""
-        return self._one(select(t.manifests).where(t.manifests.c.manifest_id == key)) or self._one(
-            select(t.manifests).where(t.manifests.c.digest == key)
-        )
+        return self.manifest_of_id(key) or self.manifest_of_digest(key)
+
+    def manifest_of_id(self, manifest_id: bytes) -> Row[Any] | None:
+        """The record that put a manifest into the log."""
+        return self._one(select(t.manifests).where(t.manifests.c.manifest_id == manifest_id))
+
+    def manifest_of_digest(self, digest: bytes) -> Row[Any] | None:
+        """The manifest record of a digest."""
+        return self._one(select(t.manifests).where(t.manifests.c.digest == digest))
 
     def manifests_of(self, consignment: bytes) -> Sequence[Row[Any]]:
         """All manifest records for a consignment, oldest first."""
@@ -281,8 +287,9 @@ class Session:
 
     def add_content(self, root: bytes, document: bytes, secret: bytes) -> None:
         """Keep a document with its secret, once."""
-        if self.content(root) is None:
-            self._connection.execute(insert(t.contents).values(root=root, document=document, secret=secret))
+        self._connection.execute(
+            insert_or(t.contents).values(root=root, document=document, secret=secret).on_conflict_do_nothing()
+        )
 
     def content(self, root: bytes) -> Row[Any] | None:
         """The document and secret of a root."""
@@ -298,12 +305,11 @@ class Session:
 
     def add_consignment(self, consignment: bytes, reference: str, key: bytes, opener: bytes) -> None:
         """Keep a consignment's trade reference, key and opener, once."""
-        if self.known_consignment(consignment) is None:
-            self._connection.execute(
-                insert(t.consignments).values(
-                    consignment=consignment, reference=reference, key=key, opener=opener
-                )
-            )
+        self._connection.execute(
+            insert_or(t.consignments)
+            .values(consignment=consignment, reference=reference, key=key, opener=opener)
+            .on_conflict_do_nothing()
+        )
 
     def known_consignment(self, consignment: bytes) -> Row[Any] | None:
         """What is known of a consignment beyond the chain."""
