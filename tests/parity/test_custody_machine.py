@@ -425,6 +425,8 @@ class CustodyMachine(RuleBasedStateMachine):
         ]
         if record.kind == K.OPEN:
             twists += [{"previous": keccak(b"another blind")}] * 6
+        if record.kind in (K.RELEASE, K.CLEARANCE):
+            twists += [{"expires_at": now + longest + 1}] * 6
         record = replace(record, **self.random.choice(twists))
         self.submit(record, self.desk.sign(actor, self.desk.digest(record)), actor.address_bytes)
 
