@@ -46,11 +46,30 @@ def judge(shown: Sequence[Header], trust: Trust) -> str:
         SealError: The headers are not sealed as the trust file asks.
         InvalidEncoding, InvalidSignature: A header has no seals of this consensus.
     """
-    if shown[0].number < trust.from_block:
-        raise SealError(
-            f"block {shown[0].number} is older than block {trust.from_block}, from which on the validators are trusted"
-        )
     return _qbft(shown, trust) if trust.consensus == "qbft" else _clique(shown, trust)
+
+
+def why_not_judged(shown: Sequence[Header], trust: Trust) -> str:
+    """Say why the seals can't be judged by this trust file, neither way; "" if they can.
+
+    Args:
+        shown: The file's headers, at least one.
+        trust: The trust file; it must ask for seals.
+
+    Raises:
+        InvalidEncoding: A header has no seals of this consensus.
+    """
+    first = shown[0].number
+    if first < trust.from_block:
+        return (
+            f"Block {first} is older than block {trust.from_block}, from which on the trust file knows the validators: use "
+            "one that reaches back."
+        )
+    if trust.consensus == "qbft":
+        for header in shown:
+            if not headers.qbft_extra(header).validators:
+                return f"Block {header.number} lists no validators (contract mode), so whether they changed can't be seen."
+    return ""
 
 
 def _qbft(shown: Sequence[Header], trust: Trust) -> str:
@@ -73,10 +92,6 @@ def _qbft(shown: Sequence[Header], trust: Trust) -> str:
 def _require_only_seals_that_count(header: Header) -> None:
     """Refuse a seal that is none, stands twice or is by nobody the header lists: a byte of it would mean nothing."""
     listed = {checksummed(each) for each in headers.qbft_extra(header).validators}
-    if not listed:
-        raise SealError(
-            f"block {header.number} lists no validators (contract mode), so a change of them can't be seen"
-        )
     signers = headers.seal_signers(header, "qbft")
     if len(set(signers)) != len(signers) or not listed.issuperset(signers):
         raise SealError(f"block {header.number} has a seal twice, or of somebody it does not list")

@@ -515,7 +515,8 @@ class Verification:
         try:
             shown = self.shown_headers
             if trust.consensus != "development":
-                return sealing.judge(shown, trust)
+                untold = sealing.why_not_judged(shown, trust)
+                return _Outcome("ERROR", untold) if untold else sealing.judge(shown, trust)
         except (LedgerError, _Outcome) as problem:
             return problem
         if len(shown) != 1:

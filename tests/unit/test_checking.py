@@ -202,12 +202,12 @@ def test_every_schema_is_a_schema_and_names_itself(name: str) -> None:
     assert body["properties"]["schema"] == {"const": name}
 
 
-def test_every_kind_of_record_with_details_has_its_schema() -> None:
+def test_every_kind_of_record_with_details_and_every_file_has_its_schema() -> None:
     assert set(checking.known()) == {
         f"cargo-{name}/1"
         for name in (
-            "accompanying clearance close consolidation handover hold inspection lift manifest offer passage release "
-            "remark seal take"
+            "accompanying clearance close consolidation evidence handover hold inspection lift manifest offer passage "
+            "release remark seal take trust"
         ).split()
     }
 
