@@ -23,7 +23,6 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.messages import from_hex
 
-
 KILLS = 10  # of the worker alone; `test_survives_kills` kills the whole service more often
 
 
