@@ -244,3 +244,11 @@ def test_shared_nodes_show_what_single_proofs_show_each_node_once():
         assert not again.in_order
     with pytest.raises(StateProofError, match="not shown"):
         state_proof.SharedNodes(nodes[1:]).value(trie.root_hash, bytes(32))
+
+
+def test_a_key_that_leaves_an_extensions_path_is_shown_to_hold_nothing():
+    branch = oracle.encode([b"\1" * 32, b"\2" * 32] + [b""] * 15)
+    extension = oracle.encode([b"\x11", keccak(branch)])  # the path of the one nibble 1
+    assert state_proof.verify(keccak(extension), b"\x22" * 32, [extension]) is None
+    with pytest.raises(StateProofError, match="ends before"):
+        state_proof.verify(keccak(extension), b"\x11" * 32, [extension])
