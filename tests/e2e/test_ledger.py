@@ -449,6 +449,10 @@ def test_a_record_that_is_on_chain_by_another_way_is_the_same_record(singapore):
     singapore.turn()
     answer, is_new = singapore.ledger.record([_submission(record, signature)])[0]
     assert (answer.state, is_new) == ("recorded", False)
+    singapore.anvil.mine(3)
+    singapore.turn()
+    answer, is_new = singapore.ledger.record([_submission(record, signature)])[0]
+    assert (answer.state, is_new) == ("final", False)
 
 
 def test_records_of_one_batch_follow_each_other(singapore):
