@@ -156,7 +156,9 @@ class UnknownEvidenceVersion(InvalidEvidence):
     """The file is of a format or version that this verifier does not know; a newer one may."""
 
     def __init__(self, version: object) -> None:
-        super().__init__("/schema", f"the format {str(version)[:80]!r} is not known here; use a newer verifier")
+        super().__init__(
+            "/schema", f"the format {str(version)[:80]!r} is not known here; use a newer verifier"
+        )
 
 
 class InvalidTrust(InvalidInput):

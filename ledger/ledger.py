@@ -7,9 +7,7 @@ it follows the indexed blocks, and the contracts judge again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
 import threading
 import time as clock
 from collections.abc import Sequence
@@ -36,7 +34,6 @@ from ledger.errors import (
     InvalidDisclosure,
     InvalidDocument,
     InvalidRecord,
-    InvalidSignIn,
     LedgerError,
     NotFound,
     NotPermitted,
@@ -52,7 +49,6 @@ from ledger.messages import (
     AccountView,
     AdministrationView,
     ChainView,
-    ChallengeView,
     ConsignmentView,
     ConsistencyView,
     CustodySubmission,
@@ -66,15 +62,11 @@ from ledger.messages import (
     PartyView,
     Readiness,
     RecordView,
-    SessionView,
     from_hex,
     party_bytes,
     time_of,
     to_hex,
 )
-from ledger.reading import Concern, Reader, ever_in_charge, may_read_consignment, may_read_manifest
-from ledger.sign_in import Site, SignInMessage
-from ledger.sign_in import digest as sign_in_digest
 from ledger.store import Session, Store, decode_custody, encode_custody
 
 _logger = logging.getLogger(__name__)
@@ -85,8 +77,6 @@ _STALL_SECONDS = (
 )
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
-CHALLENGE_SECONDS = 300
-SESSION_SECONDS = 900
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
 _RECORD_LIFE_SECONDS = 30 * 86_400  # from `issued_at` on, ManifestLog takes a closure this long
 
@@ -549,21 +539,14 @@ class Ledger:
 
     # -------------------------------------------------------------------------------------- accompanying files
 
-    def load_accompanying(self, file: AccompanyingFile, reader: Reader | None = None) -> ConsignmentView:
+    def load_accompanying(self, file: AccompanyingFile) -> ConsignmentView:
         """Take in what travels with the cargo, once everything in it is checked against the chain.
 
-        Args:
-            file: What came with the cargo.
-            reader: Who loads it, and may look the consignment up from then on; None is the ledger's own program.
-
         Raises:
-            NotPermitted: The reader has neither role TRADER nor OFFICER.
             DigestMismatch, SignerMismatch, InclusionError, InvalidDisclosure: A part of it does not hold.
             NotFound: Its tree head is not on the chain that is indexed here (yet).
             Conflict: The trade reference is in use for another open consignment.
         """
-        if reader is not None and not reader.may_load:
-            raise NotPermitted(reader.address, "it has none of the roles TRADER, OFFICER")
         reference = str(TradeReference.parse(file.reference))
         key, opener = from_hex(file.consignment_key), party_bytes(file.opener, "opener")
         consignment = from_hex(file.consignment)
@@ -585,8 +568,6 @@ class Ledger:
             self._require_included(session, self._members(session), file.manifest.inclusion, manifest_id)
             self._require_one_consignment(session, reference, consignment)
             session.add_consignment(consignment, reference, key, opener)
-            if reader is not None:
-                session.add_loader(consignment, reader.party)
             session.put_accompanying(manifest_id, consignment, orjson.dumps(file.model_dump(mode="json")))
             session.add_search_terms(consignment, views.disclosed_terms(disclosure))
             return self._consignment_view(session, consignment)  # unknown to the chain: nothing is kept
@@ -626,9 +607,7 @@ class Ledger:
                 f"The head was anchored at {views.time_text(head.anchored_at)}; the file says {proof.anchored_at}."
             )
 
-    def accompanying_file(
-        self, consignment: bytes, show: Sequence[str] = (), reader: Reader | None = None
-    ) -> AccompanyingFile:
+    def accompanying_file(self, consignment: bytes, show: Sequence[str] = ()) -> AccompanyingFile:
         """Make what travels with the cargo: key, reference, chosen fields of the current manifest and its proof.
 
         Where only an accompanying file was loaded here, it is passed on as it came.
@@ -643,10 +622,10 @@ class Ledger:
         """
         with self._store.read() as session:
             known = session.known_consignment(consignment)
-            if known is None or not self._may_read_consignment(session, consignment, reader):
+            if known is None:
                 raise NotFound("consignment with its key", to_hex(consignment))
             extent = self._extent(session)
-            for row in self._in_force(session, consignment, reader):
+            for row in self._in_force(session, consignment):
                 content = session.content(records.decode_leaf(row.leaf)[0].manifest_root)
                 head = self._head_over(session, row, extent)
                 if content is None or head is None:
@@ -676,7 +655,7 @@ class Ledger:
 
     # --------------------------------------------------------------------------------------------------- evidence
 
-    def manifest_evidence(self, key: bytes, show: Sequence[str] = (), reader: Reader | None = None) -> bytes:
+    def manifest_evidence(self, key: bytes, show: Sequence[str] = ()) -> bytes:
         """Make the evidence file of a manifest of this log: what a stranger checks offline.
 
         Args:
@@ -694,16 +673,14 @@ class Ledger:
         """
         block = self._evidence_block()
         with self._store.read() as session:
-            row = self._manifest_row(session, key, reader)
+            row = self._manifest_row(session, key)
             logged = self._logged(session, row, show, block)
             if logged is None:
                 raise NotFound("final tree head over, and document of, manifest", to_hex(key))
             claims = exporting.gather(session, logged, block)
         return exporting.prove(self._chain, claims).encode()
 
-    def consignment_evidence(
-        self, consignment: bytes, show: Sequence[str] = (), reader: Reader | None = None
-    ) -> bytes:
+    def consignment_evidence(self, consignment: bytes, show: Sequence[str] = ()) -> bytes:
         """Make the evidence file of a consignment's manifest in force; from its accompanying file where only that is here.
 
         Args:
@@ -719,7 +696,7 @@ class Ledger:
         """
         block = self._evidence_block()
         with self._store.read() as session:
-            logged = self._logged_in_force(session, consignment, show, block, reader)
+            logged = self._logged_in_force(session, consignment, show, block)
             if logged is None:
                 raise NotFound("manifest, final and with its document, for consignment", to_hex(consignment))
             claims = exporting.gather(session, logged, block)
@@ -742,11 +719,9 @@ class Ledger:
         return exporting.logged(row, head, path, exporting.shown_of(content, known.reference, show))
 
     def _logged_in_force(
-        self, session: Session, consignment: bytes, show: Sequence[str], block: int, reader: Reader | None
+        self, session: Session, consignment: bytes, show: Sequence[str], block: int
     ) -> Logged | None:
-        if not self._may_read_consignment(session, consignment, reader):
-            return None
-        for row in self._in_force(session, consignment, reader):
+        for row in self._in_force(session, consignment):
             logged = self._logged(session, row, show, block)
             if logged is not None:
                 return logged
@@ -755,8 +730,9 @@ class Ledger:
                 return exporting.logged_elsewhere(AccompanyingFile.model_validate_json(loaded.file))
         return None
 
-    def _in_force(self, session: Session, consignment: bytes, reader: Reader | None) -> list[Any]:
-        """This log's manifests of a consignment that stand on chain and may be seen, the one OPEN leads to first."""
+    @staticmethod
+    def _in_force(session: Session, consignment: bytes) -> list[Any]:
+        """This log's manifests of a consignment that stand on chain, the one that its OPEN leads to first."""
         opening = session.opening_of(consignment)
         current = None
         if opening is not None:
@@ -766,8 +742,6 @@ class Ledger:
         for row in reversed(session.manifests_of(consignment)):
             if row.manifest_id is None or session.closure(row.manifest_id) is not None:
                 continue
-            if not self._may_read_manifest(session, row, reader):
-                continue
             # an amendment is in force once the chain has closed the former for it, and only then
             closure = session.closure(row.supersedes) if row.supersedes else None
             if not row.supersedes or (closure is not None and closure.successor == row.manifest_id):
@@ -776,24 +750,24 @@ class Ledger:
 
     # -------------------------------------------------------------------------------------------------- manifests
 
-    def manifest(self, key: bytes, reader: Reader | None = None) -> ManifestView:
+    def manifest(self, key: bytes) -> ManifestView:
         """The manifest record of a manifest id or record digest, 32 bytes.
 
         Raises:
             NotFound: There is none here.
         """
         with self._store.read() as session:
-            row = self._manifest_row(session, key, reader)
+            row = self._manifest_row(session, key)
             return self._manifest_view(session, row, self._extent(session))
 
-    def manifest_proof(self, key: bytes, reader: Reader | None = None) -> InclusionProofView:
+    def manifest_proof(self, key: bytes) -> InclusionProofView:
         """The inclusion proof to the first anchored head that covers the record.
 
         Raises:
             NotFound: There is no such record here, or no anchored head covers it yet.
         """
         with self._store.read() as session:
-            row = self._manifest_row(session, key, reader)
+            row = self._manifest_row(session, key)
             head = self._head_over(session, row, self._extent(session))
             if head is None:
                 raise NotFound("anchored tree head that covers manifest", to_hex(key))
@@ -808,24 +782,12 @@ class Ledger:
         state: ManifestState | None = None,
         limit: int = 50,
         after: bytes | None = None,
-        reader: Reader | None = None,
     ) -> list[ManifestView]:
-        """Manifest records in log order, by what they are about; each condition narrows.
-
-        Outside the customs administration a reader's list holds what its own party issued; the manifests of what is in
-        its charge are read by their ids. Why not those too: the list would have to replay every consignment's history.
-        """
-        whose = None if party is None else party_bytes(party)
-        if reader is not None and not reader.is_customs:
-            if whose not in (None, reader.party):
-                return []
-            whose = reader.party
+        """Manifest records in log order, by what they are about; each condition narrows."""
         with self._store.read() as session:
             extent = self._extent(session)
-            if after is not None:
-                self._manifest_row(session, after, reader)
             rows = session.manifests_where(
-                party=whose,
+                party=None if party is None else party_bytes(party),
                 reference=None if reference is None else str(TradeReference.parse(reference)),
                 container=None if container is None else container.upper(),
                 refused=None if state is None else state == "refused",
@@ -835,9 +797,9 @@ class Ledger:
             )
             return [self._manifest_view(session, row, extent) for row in rows]
 
-    def _manifest_row(self, session: Session, key: bytes, reader: Reader | None) -> Any:
+    def _manifest_row(self, session: Session, key: bytes) -> Any:
         row = session.manifest(key)
-        if row is None or not self._may_read_manifest(session, row, reader):
+        if row is None:
             raise NotFound("manifest", to_hex(key))
         return row
 
@@ -868,14 +830,13 @@ class Ledger:
 
     # ----------------------------------------------------------------------------------------------- consignments
 
-    def consignment(self, consignment: bytes, reader: Reader | None = None) -> ConsignmentView:
+    def consignment(self, consignment: bytes) -> ConsignmentView:
         """A consignment's state as of the indexed block, by the custody model.
 
         Raises:
             NotFound: It was never opened, as far as is indexed.
         """
         with self._store.read() as session:
-            self._require_consignment_readable(session, consignment, reader)
             return self._consignment_view(session, consignment)
 
     def _consignment_view(self, session: Session, consignment: bytes) -> ConsignmentView:
@@ -884,14 +845,13 @@ class Ledger:
             raise NotFound("consignment", to_hex(consignment))
         return views.consignment(session, read, consignment, self.administration)
 
-    def consignment_records(self, consignment: bytes, reader: Reader | None = None) -> list[RecordView]:
+    def consignment_records(self, consignment: bytes) -> list[RecordView]:
         """The records that make a consignment's history, then those of this administration that wait or were refused.
 
         Raises:
             NotFound: Nothing is known of it.
         """
         with self._store.read() as session:
-            self._require_consignment_readable(session, consignment, reader)
             found = [
                 views.chain_record(row, self._final(session, row), session.content(views.details_of(row)))
                 for row in session.chain_custody_of([consignment])
@@ -909,12 +869,7 @@ class Ledger:
         return found
 
     def find_consignments(
-        self,
-        *,
-        reference: str | None = None,
-        container: str | None = None,
-        seal: str | None = None,
-        reader: Reader | None = None,
+        self, *, reference: str | None = None, container: str | None = None, seal: str | None = None
     ) -> list[ConsignmentView]:
         """Consignments by trade reference, container or seal number, as far as this administration knows them."""
         with self._store.read() as session:
@@ -928,39 +883,10 @@ class Ledger:
             found = []
             for consignment in dict.fromkeys(ids):
                 try:
-                    self._require_consignment_readable(session, consignment, reader)
                     found.append(self._consignment_view(session, consignment))
                 except NotFound:
-                    continue  # not this reader's, or lodged here, not opened yet
+                    continue  # lodged here, not opened yet
             return found
-
-    def _may_read_manifest(self, session: Session, row: Any, reader: Reader | None) -> bool:
-        if reader is None or reader.is_customs:
-            return True
-        return may_read_manifest(reader, row.party, self._concern(session, row.consignment))
-
-    def _may_read_consignment(self, session: Session, consignment: bytes, reader: Reader | None) -> bool:
-        if reader is None or reader.is_customs:
-            return True
-        return may_read_consignment(reader, self._concern(session, consignment))
-
-    def _require_consignment_readable(
-        self, session: Session, consignment: bytes, reader: Reader | None
-    ) -> None:
-        if not self._may_read_consignment(session, consignment, reader):
-            raise NotFound("consignment", to_hex(consignment))
-
-    def _concern(self, session: Session, consignment: bytes) -> Concern:
-        known = session.known_consignment(consignment)
-        read = history.read(session, self._members(session), [consignment], _now())
-        offered_to = read.ahead.offered_to(consignment)
-        return Concern(
-            is_known=known is not None,
-            opener=None if known is None else known.opener,
-            in_charge=ever_in_charge(consignment, (decode_custody(row.body) for row in read.rows.values())),
-            offered_to=offered_to if any(offered_to) else None,
-            loaded_by=session.loaders_of(consignment),
-        )
 
     def _final(self, session: Session, row: Any) -> bool:
         cursor = session.cursor()
@@ -1009,16 +935,12 @@ class Ledger:
             path = sequencing.consistency_path(session, newest.epoch, first_size, newest.size)
         return views.consistency(first, newest, path, administration)
 
-    def leaves(
-        self, administration: str, start: int, count: int, reader: Reader | None = None
-    ) -> list[LeafView]:
+    def leaves(self, administration: str, start: int, count: int) -> list[LeafView]:
         """Leaves of this administration's own log, from an index on.
 
         Raises:
-            NotFound: It is another administration's log, or the reader is no auditor of the customs administration.
+            NotFound: It is another administration's log.
         """
-        if reader is not None and not reader.may_read_leaves:
-            raise NotFound("log of", administration)
         self._require_own(administration)
         with self._store.read() as session:
             log = session.log()
@@ -1079,94 +1001,6 @@ class Ledger:
             if new:
                 self._membership = self._membership.after(new)
             return self._membership
-
-    # ------------------------------------------------------------------------------------------------ who reads
-
-    def challenge(self, address: str, site: Site) -> ChallengeView:
-        """Issue a message that an account signs to be let read; it is taken once, for five minutes.
-
-        Whether the account is enrolled is **not** looked at: that would tell strangers who is.
-
-        Args:
-            address: 20 bytes as hex.
-            site: As what this service is known.
-        """
-        now = _now()
-        message = SignInMessage(
-            site,
-            signatures.checksummed(from_hex(address)),
-            f"Read the cargo ledger of {self.config.administration}.",
-            self.profile.chain_id,
-            secrets.token_hex(16),
-            now,
-            now + CHALLENGE_SECONDS,
-        )
-        text = message.to_text()
-        with self._store.write() as session:
-            session.add_challenge(message.nonce, _sha256(text), message.expires_at, now)
-        return ChallengeView(nonce=message.nonce, message=text, expires_at=time_of(message.expires_at))
-
-    def sign_in(self, text: str, signature: bytes, site: Site) -> SessionView:
-        """Give a token for 15 minutes of reading to whoever signed a challenge of this service.
-
-        Args:
-            text: The challenge's message.
-            signature: EIP-191 signature, 65 bytes.
-            site: As what this service is known.
-
-        Raises:
-            InvalidSignIn: The message is malformed, another service's or chain's, expired, or used already.
-            InvalidSignature, SignerMismatch: The account that it names did not sign it.
-            NotPermitted: The account is not enrolled here, is revoked or expired, or has no role that reads.
-        """
-        now = _now()
-        message = SignInMessage.parse(text)
-        message.require(site, self.profile.chain_id, now)
-        signer = signatures.recover_address(sign_in_digest(text), signature)
-        if signatures.checksummed(signer) != message.address:
-            raise SignerMismatch(message.address, signatures.checksummed(signer))
-        token = secrets.token_urlsafe(32)
-        with self._store.write() as session:
-            issued = session.take_challenge(message.nonce)
-            if issued is None or issued.message != _sha256(text):
-                raise InvalidSignIn("its nonce was used already, or not issued here; ask for a new challenge")
-            account = self._members(session).account(signer)
-            reader = self._reader_of(account, now)
-            if account is None or reader is None:
-                reason = (
-                    f"it is not enrolled with {self.administration}, or no longer, or has no role that reads"
-                )
-                raise NotPermitted(message.address, reason)
-            session.add_session(_sha256(token), signer, now + SESSION_SECONDS, now)
-        view = views.account(account)
-        return SessionView(
-            token=token,
-            expires_at=time_of(now + SESSION_SECONDS),
-            account=view.address,
-            party=view.party,
-            roles=view.roles,
-        )
-
-    def reader(self, token: str) -> Reader | None:
-        """Who reads with a token, as the registry has the account now; None if the token is of no use (any more)."""
-        now = _now()
-        with self._store.read() as session:
-            row = session.session_of(_sha256(token))
-            if row is None or now >= row.expires_at:
-                return None
-            return self._reader_of(self._members(session).account(row.account), now)
-
-    def sign_out(self, token: str) -> None:
-        """Revoke a token; one that is of no use is none the worse."""
-        with self._store.write() as session:
-            session.end_session(_sha256(token))
-
-    def _reader_of(self, account: EnrolledAccount | None, now: int) -> Reader | None:
-        """Who reads by an account. A suspended administration's people go on reading what is their own."""
-        if account is None or account.party[:8] != self._code or not account.may_act_at(now):
-            return None
-        reader = Reader(account.address, account.party, account.roles)
-        return reader if reader.may_read else None
 
     # ----------------------------------------------------------------------------------------------- the service
 
@@ -1343,10 +1177,6 @@ _SECOND_KINDS = (CustodyKind.OPEN, CustodyKind.CONSOLIDATE, CustodyKind.DECONSOL
 
 def _now() -> int:
     return int(clock.time())
-
-
-def _sha256(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _checked_content(

@@ -521,7 +521,7 @@ def _hand_over_files(
     story: Story, giver: str, taker: str, cargoes: list[Cargo], show: list[str]
 ) -> list[tuple[str, ...]]:
     """Write accompanying files at one administration's service and load them at another's; a row for each."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     folder = story.network.folder / "travelling"
     folder.mkdir(exist_ok=True)
     for cargo in cargoes:

@@ -108,7 +108,7 @@ def test_an_empty_password_is_refused(folder: Path) -> None:
 def test_a_private_key_off_the_curve_is_refused(folder: Path, private: bytes) -> None:
     with pytest.raises(
         InvalidKey,
-        match="The key officer cannot be used: (a private key is 32 bytes|it is zero or not below)",
+        match=r"The key officer cannot be used: (a private key is 32 bytes|it is zero or not below)",
     ):
         keys.create(folder, "officer", "word", private_key=private, light=True)
 
