@@ -257,12 +257,8 @@ def _creation_code(contract: str, arguments: Sequence[object]) -> bytes:
     factory = Web3().eth.contract(abi=built["abi"], bytecode=built["bytecode"])
     try:
         return bytes.fromhex(str(factory.constructor(*arguments).data_in_transaction)[2:])
-    except (
-        AttributeError,
-        Web3Exception,
-        TypeError,
-        ValueError,
-    ):  # web3 raises what it likes for what is none
+    except (AttributeError, Web3Exception, TypeError, ValueError):
+        # what web3 raises depends on what the value is instead
         raise InvalidProfile(contract, "a founder's governor is no checksummed address") from None
 
 

@@ -66,12 +66,18 @@ def test_a_worker_ends_with_the_api_however_that_ends(service):
     wait_until_gone(worker)
 
 
-def test_the_roles_run_apart(service):
-    service.start("--create", "--role", "api")
-    answer = httpx.get(f"{service.url}/readyz", trust_env=False)
-    assert answer.status_code == 503
-    assert "no worker" in answer.json()["detail"]
-    assert answer.json()["worker"] is False
+def test_the_roles_run_apart(network, tmp_path):
+    """A database of its own: no worker has been at it, and none anchors from it."""
+    database = f"sqlite:///{tmp_path / 'apart.db'}"
+    service = ServiceProcess(network, network.folder, LEDGER_DATABASE_URL=database)
+    try:
+        service.start("--create", "--role", "api")
+        answer = httpx.get(f"{service.url}/readyz", trust_env=False)
+        assert answer.status_code == 503
+        assert "no worker" in answer.json()["detail"]
+        assert answer.json()["worker"] is False
+    finally:
+        service.stop()
 
 
 def test_no_secret_is_logged(service, network, now):

@@ -234,8 +234,8 @@ MUTANTS = [
     Mutant(
         "foreign-heads",
         "ledger/sequencing.py",
-        "        foreign = int(head.size)\n",
-        "        pass\n",
+        "    while head is not None and not is_ours(head):",
+        "    while False:",
         "tests/e2e/test_anchoring.py",
         "stolen or own_size",
     ),
@@ -394,7 +394,7 @@ MUTANTS = [
     Mutant(
         "second-signature",
         "ledger/ledger.py",
-        "        there = session.manifest(manifest_id)\n        if there is None or",
+        "        there = session.manifest_of_id(manifest_id)\n        if there is None or",
         "        there = None\n        if there is None or",
         "tests/e2e/test_ledger.py",
         "second_signature",
