@@ -13,6 +13,7 @@
     │  │  └─ UnknownEvidenceVersion     of a version that this verifier does not know
     │  ├─ InvalidTrust                  not a trust file (has the place)
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
+    │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
     │  ├─ InvalidKey                    a key file or its password is unusable
     │  └─ InvalidProfile                a chain profile or setting is unusable
     ├─ VerificationError                what was shown does not hold
@@ -189,6 +190,22 @@ class InvalidDeclaration(InvalidInput):
         self.place = place
         self.rule = rule
         super().__init__(f"{file}{', ' + place if place else ''}: {rule}.")
+
+
+class InvalidPreparedRecord(InvalidInput):
+    """A file of records that an import prepared cannot be sent as it is; nothing of it was.
+
+    Attributes:
+        file: The file's name.
+        line: The line, from 1, or None for the whole file.
+        rule: What is wrong, and what to do.
+    """
+
+    def __init__(self, file: str, line: int | None, rule: str) -> None:
+        self.file = file
+        self.line = line
+        self.rule = rule
+        super().__init__(f"{file}{'' if line is None else f', line {line}'}: {rule}. Nothing was sent.")
 
 
 class InvalidKey(InvalidInput):

@@ -1,4 +1,4 @@
-"""`cargo-ledger import`: messages of other systems become manifests and records."""
+"""`cargo-ledger import`: messages of other systems become manifests and records, which are then sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.cli import outcome
+from ledger.cli import import_sending, outcome
 from ledger.cli.options import JsonOption, examples
 from ledger.cli.output import Output, Page
 from ledger.cli.words import counted
@@ -17,7 +17,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Turn declarations and notifications of other systems into manifests and records.",
-    epilog=examples("cargo-ledger import hmrc-cds declarations/*.xml notifications/ --out imported"),
+    epilog=examples(
+        "cargo-ledger import hmrc-cds declarations/*.xml notifications/ --out imported",
+        "cargo-ledger import send imported/records/MRN.ndjson --trader-key exporter --customs-key officer",
+    ),
 )
 
 
@@ -48,7 +51,7 @@ def hmrc_cds(
     """Import HMRC CDS messages (WCO Data Model 3.6).
 
     Declarations become cargo-manifest/1 documents, DIR/manifests/NAME.json. Notifications and movements become records
-    without signatures, DIR/records/MRN.ndjson, which the sender signs and sends.
+    without signatures, DIR/records/MRN.ndjson, which `import send` signs and sends.
 
     A file that cannot be used is refused by name, place and reason, and the others go on; the exit code is then 1.
     Duty, tax and guarantees are left out.
@@ -92,3 +95,6 @@ def hmrc_cds(
     output.answer({**dataclasses.asdict(report), "out": str(out)}, show)
     if report.refusals:
         outcome.end(outcome.Exit.REFUSED)
+
+
+app.add_typer(import_sending.app)

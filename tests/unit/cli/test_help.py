@@ -23,7 +23,7 @@ EXPECTED = {
     "deconsolidate close show accompany load",
     "evidence": "export verify absent",
     "trust": "init show",
-    "import": "hmrc-cds",
+    "import": "hmrc-cds send",
     "key": "new list",
     "account": "show consent enrol revoke",
     "administration": "show propose approve",
