@@ -17,6 +17,14 @@ def founded(tmp_path_factory):
     local_network.end(network)
 
 
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A network for one file's services: a second database under the same sequencer's key would be found out."""
+    network = local_network.begin(tmp_path_factory.mktemp("network"))
+    yield network
+    local_network.end(network)
+
+
 @pytest.fixture
 def anvil(founded):
     """The chain's controls; what a test did to the chain is undone after it."""

@@ -120,13 +120,22 @@ def test_the_demonstration_tells_every_scene_refuses_six_things_and_ends_all_it_
     assert secret is None, "the secret of a document was printed"
 
 
+def heeds_interruptions() -> None:
+    """A shell that starts the tests in the background has them ignore ctrl-C, and so whatever they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_demonstration_that_is_interrupted_or_killed_leaves_no_process_behind(
     tmp_path: Path, how: signal.Signals
 ) -> None:
     folder = tmp_path / "demo"
     process = subprocess.Popen(
-        [*DEMO, "--folder", str(folder)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*DEMO, "--folder", str(folder)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=heeds_interruptions,
     )
     deadline = time.monotonic() + LONGEST_SECONDS
     while not (folder / "sg" / "process.json").exists():
