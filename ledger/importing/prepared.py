@@ -141,10 +141,11 @@ class _Reader:
 
     def _kind(self, value: Mapping[str, Any]) -> ManifestKind | CustodyKind:
         name, family = value.get("kind"), value.get("record")
-        if family == "manifest" and name in ManifestKind.__members__:
-            return ManifestKind[cast(str, name)]
-        if family == "custody" and name in CustodyKind.__members__:
-            kind = CustodyKind[cast(str, name)]
+        known = name if isinstance(name, str) else ""
+        if family == "manifest" and known in ManifestKind.__members__:
+            return ManifestKind[known]
+        if family == "custody" and known in CustodyKind.__members__:
+            kind = CustodyKind[known]
             if kind in _HANDOVER:
                 self._refuse(
                     f"{name} is between two parties, which an import does not know; hand over with "
