@@ -33,6 +33,7 @@
     │  └─ NodeMissing                   a node of the log's tree is not in the store
     ├─ ChainError                       the node or the network
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
+    │  ├─ ChainUnread                   this service has not read the chain far enough to tell: try again
     │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
     └─ ServiceError                     the HTTP service answered with a problem, or not at all
@@ -1382,6 +1383,26 @@ class ChainUnavailable(ChainError):
         self.reason = reason
         super().__init__(
             f"The chain node at {url} gave no usable answer: {reason}. Is it running? Try again."
+        )
+
+
+class ChainUnread(ChainError):
+    """The service has not read the chain far enough to say whether an account is enrolled. Trying again will help.
+
+    Attributes:
+        account: The account's address, checksummed.
+        indexed: The newest block that was read; 0 before the first.
+        head: The chain's newest block, or None if the worker has not looked yet.
+    """
+
+    def __init__(self, account: str, indexed: int, head: int | None) -> None:
+        self.account = account
+        self.indexed = indexed
+        self.head = head
+        end = "its end" if head is None else f"block {head}"
+        super().__init__(
+            f"Whether account {account} is enrolled can't be told yet: this service has read the chain up to block "
+            f"{indexed}, not to {end}. Try again in some seconds; `GET /readyz` says how far it is."
         )
 
 

@@ -29,6 +29,7 @@ from ledger.core.identifiers import Party, TradeReference
 from ledger.core.records import CustodyKind, CustodyRecord, ManifestKind, ManifestRecord, Promise, Role
 from ledger.errors import (
     ChainError,
+    ChainUnread,
     Conflict,
     DigestMismatch,
     InvalidDisclosure,
@@ -234,6 +235,7 @@ class Ledger:
             NotPermitted: The signer may not lodge this here.
             NotFound: The manifest to amend or withdraw is not in this log.
             Conflict: It is closed already, or the trade reference is in use for another open consignment.
+            ChainUnread: The account is not known, and the registry is not read to its end yet.
         """
         answer = self.lodge_many([submission])[0]
         if isinstance(answer, LedgerError):
@@ -266,6 +268,8 @@ class Ledger:
                     continue
                 try:
                     answer, is_new = self._accept(session, membership, one, log.epoch, next_index)
+                except ChainError:
+                    raise  # about this service, not about the record: all of them are tried again
                 except LedgerError as error:
                     answers.append(error)
                     continue
@@ -314,7 +318,7 @@ class Ledger:
         if there is not None:
             state = _state_of(there, self._extent(session))
             return views.manifest_accepted(there, state, self._code), False
-        account = self._permitted(membership, one.signer, record.party, Role.TRADER, Role.OFFICER)
+        account = self._permitted(session, membership, one.signer, record.party)
         self._require_closable(session, account, record)
         is_new_here = self._require_consignment(session, one)
         row = {
@@ -387,12 +391,13 @@ class Ledger:
         }
 
     def _permitted(
-        self, membership: Membership, signer: bytes, party: bytes, *roles: Role
+        self, session: Session, membership: Membership, signer: bytes, party: bytes
     ) -> EnrolledAccount:
         """The signer's account, if it may act for the party here and now."""
         account = membership.account(signer)
         address = signatures.checksummed(signer)
         if account is None:
+            self._require_caught_up(session, address)
             raise NotPermitted(
                 address, "it is not enrolled with any administration; is the record signed for this chain?"
             )
@@ -411,9 +416,18 @@ class Ledger:
             raise NotPermitted(address, f"its enrolment ended at {views.time_text(account.valid_until)}")
         if not membership.is_active(self._code):
             raise NotPermitted(address, f"{self.administration} is suspended")
-        if not account.has(*roles):
-            raise NotPermitted(address, f"it has none of the roles {', '.join(role.name for role in roles)}")
+        if not account.has(Role.TRADER, Role.OFFICER):
+            raise NotPermitted(address, "it has none of the roles TRADER, OFFICER")
         return account
+
+    @staticmethod
+    def _require_caught_up(session: Session, address: str) -> None:
+        """Nobody is told that an account is not enrolled by a service that has not read the registry to its end."""
+        cursor = session.cursor()
+        indexed = 0 if cursor is None else cursor.number
+        head = session.identity().get("head_block")
+        if head is None or int(head) - indexed > LAG_BLOCKS:
+            raise ChainUnread(address, indexed, None if head is None else int(head))
 
     def _require_consignment(self, session: Session, one: _Prepared) -> bool:
         """Refuse a reference and key that don't open the consignment; whether it is new here is returned."""
@@ -484,6 +498,8 @@ class Ledger:
                     continue
                 try:
                     answers.append(self._record_one(session, judge, submission))
+                except ChainError:
+                    raise  # about this service, not about the record: all of them are tried again
                 except LedgerError as error:
                     answers.append(error)
         return answers
@@ -513,7 +529,7 @@ class Ledger:
         if on_chain is not None:
             is_final = self._final(session, on_chain)
             return AcceptedRecord(digest=to_hex(digest), state="final" if is_final else "recorded"), False
-        self._permitted(judge.membership, one.signer, record.party, Role.TRADER, Role.OFFICER)
+        self._permitted(session, judge.membership, one.signer, record.party)
         second = record.subject if record.kind in _SECOND_KINDS and any(record.subject) else None
         known = session.known_consignment(record.consignment) if record.kind == CustodyKind.OPEN else None
         if known is not None:

@@ -17,6 +17,7 @@ from ledger.core import documents, merkle, records, signatures
 from ledger.core.records import ZERO32, CustodyKind, Promise, Role
 from ledger.deployment import consent
 from ledger.errors import (
+    ChainUnread,
     Conflict,
     ConsignmentAlreadyOpened,
     ConsignmentHeld,
@@ -122,6 +123,28 @@ def test_a_refused_manifest_of_a_batch_leaves_nothing_behind(singapore):
         assert session.content(refused.record.manifest_root) is None
         assert session.consignments_with_term("container", "CSQU3054383") == []
     singapore.lodged(reference=refused.reference)
+
+
+def test_nobody_is_called_unknown_by_a_service_that_has_not_read_the_registry_to_its_end(open_ledger):
+    at_work = open_ledger()
+    manifest = at_work.manifest()
+    with pytest.raises(ChainUnread, match="up to block 0, not to its end"):
+        at_work.ledger.lodge(manifest.submission)
+    with pytest.raises(ChainUnread):
+        opening = {"previous": manifest.blind, "details": manifest.record.manifest_root}
+        at_work.ledger.record([at_work.step(CustodyKind.OPEN, "exporter", manifest.consignment, **opening)])
+    at_work.settle()
+    at_work.ledger.lodge(manifest.submission)
+    at_work.anvil.mine(ledger.ledger.LAG_BLOCKS + 1)
+    at_work.ledger._worker_seen = 0.0
+    at_work.ledger._beat()
+    stranger = at_work.manifest("stranger", party="SG:ACME01").submission
+    with pytest.raises(ChainUnread, match=r"up to block \d+, not to block \d+"):
+        at_work.ledger.lodge(stranger)
+    assert at_work.ledger.lodge(at_work.manifest().submission)[1], "who is known is not kept waiting"
+    at_work.settle()
+    with pytest.raises(NotPermitted):
+        at_work.ledger.lodge(stranger)
 
 
 # Who may not: the role that signs, the party it signs for, and the reason it is told.
