@@ -11,6 +11,9 @@
     │  ├─ InvalidEncoding               bytes that are not canonical RLP, or no header, account or trie node
     │  ├─ InvalidEvidence               not a canonical evidence file (has the place)
     │  │  └─ UnknownEvidenceVersion     of a version that this verifier does not know
+    │  ├─ InvalidParts                  texts of QR codes that are no evidence file together
+    │  │  └─ PartsMissing               some of them have not been read (has their numbers)
+    │  ├─ InvalidPicture                a file that is no picture to read codes from
     │  ├─ InvalidTrust                  not a trust file (has the place)
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
@@ -161,6 +164,50 @@ class UnknownEvidenceVersion(InvalidEvidence):
         super().__init__(
             "/schema", f"the format {str(version)[:80]!r} is not known here; use a newer verifier"
         )
+
+
+class InvalidParts(InvalidInput):
+    """An evidence file can't be put into QR codes, or these codes give none.
+
+    Attributes:
+        rule: Why not.
+    """
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"No evidence on paper: {rule}.")
+
+
+class PartsMissing(InvalidParts):
+    """Some of the codes have not been read.
+
+    Attributes:
+        numbers: Which, in order, from 1.
+        count: How many there are in all.
+    """
+
+    def __init__(self, numbers: list[int], count: int) -> None:
+        self.numbers = numbers
+        self.count = count
+        which = ", ".join(str(number) for number in numbers)
+        are = "is" if len(numbers) == 1 else "are"
+        super().__init__(
+            f"of {count} codes {len(numbers)} {are} missing, number {which}; photograph them too"
+        )
+
+
+class InvalidPicture(InvalidInput):
+    """A file is no picture that codes can be read from.
+
+    Attributes:
+        file: Its name.
+        rule: What is wrong with it.
+    """
+
+    def __init__(self, file: str, rule: str) -> None:
+        self.file = file
+        self.rule = rule
+        super().__init__(f"{file} is no picture to read codes from: {rule}.")
 
 
 class InvalidTrust(InvalidInput):

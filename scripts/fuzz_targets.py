@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import base45
 import orjson
 
-from ledger.core import documents, headers, records, signatures, state_proof, strict_json
+from ledger.core import documents, headers, parts, records, signatures, state_proof, strict_json
 from ledger.core.disclosures import Disclosure
 from ledger.core.evidence import Evidence
 from ledger.core.identifiers import Party
@@ -106,6 +108,18 @@ def fuzz_trust(data: bytes) -> None:
     _require(trust.encode() == data, "a trust file has two spellings")
 
 
+def fuzz_parts(data: bytes) -> None:
+    """Join the lines as texts of codes; the bytes themselves, split, come back."""
+    _let(parts.join, data.decode("latin-1").split("\n"))
+    packed = zlib.compress(len(data).to_bytes(4, "big") + data)
+    _let(parts.join, [f"CE1/{'0' * 16}/1/1/{base45.b45encode(packed).decode()}"])
+    try:
+        texts = parts.split(data)
+    except LedgerError:
+        return
+    _require(parts.join(reversed(texts)) == data, "parts give back another file")
+
+
 def fuzz_header(data: bytes) -> None:
     """Decode, hash, recover the seals; what is decoded is encoded to the same bytes."""
     try:
@@ -160,6 +174,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "records": fuzz_record,
     "evidence": fuzz_evidence,
     "trust": fuzz_trust,
+    "parts": fuzz_parts,
     "headers": fuzz_header,
     "state_proofs": fuzz_state_proof,
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ledger.cli import files, outcome
+from ledger.cli import evidence_qr, files, outcome
 from ledger.cli.options import (
     JsonOption,
     administration,
@@ -319,3 +319,6 @@ def _what(text: str) -> Literal["release", "hold", "closure"]:
         case "release" | "hold" | "closure":
             return text
     raise typer.BadParameter(f"release, hold or closure is expected, not {text[:60]!r}")
+
+
+app.add_typer(evidence_qr.app)

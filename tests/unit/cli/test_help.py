@@ -21,7 +21,7 @@ EXPECTED = {
     "manifest": "check commit disclose verify-disclosure lodge amend withdraw show prove verify-inclusion",
     "consignment": "open arrive depart inspect seal remark offer accept decline take hold lift release clear consolidate "
     "deconsolidate close show accompany load",
-    "evidence": "export verify absent",
+    "evidence": "export verify absent qr",
     "trust": "init show",
     "import": "hmrc-cds send",
     "key": "new list",
