@@ -32,6 +32,8 @@ class Settings(BaseSettings):
         relayer_key_file: Key file of the account that pays for custody records and closures.
         key_password_file: File with the password of both key files.
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
+        wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
+            development chain alone.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     relayer_key_file: Path | None = None
     key_password_file: Path | None = None
     promise_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    wrapping_keys_file: Path | None = None
 
     @property
     def is_loopback(self) -> bool:
@@ -66,6 +69,7 @@ class Settings(BaseSettings):
             sequencer_key=self._open(self.sequencer_key_file),
             relayer_key=self._open(self.relayer_key_file),
             promise_seconds=self.promise_seconds,
+            wrapping_keys_file=self.wrapping_keys_file,
         )
 
     def _open(self, key_file: Path | None) -> bytes | None:

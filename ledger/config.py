@@ -179,6 +179,8 @@ class LedgerConfig:
         sequencer_key: Private key of the account that signs promises and anchors, 32 bytes, or None to only read.
         relayer_key: Private key that pays for custody records and closures, 32 bytes, or None to only read.
         promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
+        wrapping_keys_file: The keys that documents and secrets at rest are sealed under; see `ledger.vault`. None is for
+            development chains alone: a file is then made beside the database.
 
     Raises:
         InvalidProfile: The administration is none, or a number is out of range.
@@ -191,6 +193,7 @@ class LedgerConfig:
     sequencer_key: bytes | None = None
     relayer_key: bytes | None = None
     promise_seconds: int = 60
+    wrapping_keys_file: Path | None = None
 
     def __post_init__(self) -> None:
         try:

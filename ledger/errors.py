@@ -33,7 +33,9 @@
     ├─ NotFound (also LookupError)      no such manifest, consignment, account, head
     ├─ Conflict                         the same thing exists in another form
     ├─ StoreError                       the database is missing, foreign or unusable
-    │  └─ NodeMissing                   a node of the log's tree is not in the store
+    │  ├─ NodeMissing                   a node of the log's tree is not in the store
+    │  ├─ ObjectDamaged                 a sealed object does not open: changed, moved or an older one put back
+    │  └─ WrappingKeyMissing            the key that wraps an object is not among the settings' keys
     ├─ ChainError                       the node or the network
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
     │  ├─ ChainUnread                   this service has not read the chain far enough to tell: try again
@@ -1415,6 +1417,42 @@ class NodeMissing(StoreError):
         super().__init__(
             f"Node {index} of level {level} of the log is not in the store: the store is incomplete. "
             "Restore it from a backup or rebuild the nodes from the log's leaves."
+        )
+
+
+class ObjectDamaged(StoreError):
+    """A sealed object does not open: it was changed, moved or replaced by an older one.
+
+    Attributes:
+        kind: What it is, in words.
+        object_id: What it is found by.
+    """
+
+    def __init__(self, kind: str, object_id: bytes) -> None:
+        self.kind = kind
+        self.object_id = object_id
+        super().__init__(
+            f"The {kind} {_hex(object_id)} does not open: it was changed, moved or replaced by an older one. Restore it "
+            "from a backup; nothing of it is given out."
+        )
+
+
+class WrappingKeyMissing(StoreError):
+    """The key that wraps an object is not among those of the settings.
+
+    Attributes:
+        name: The key's name.
+        kind: What the object is, in words.
+        object_id: What it is found by.
+    """
+
+    def __init__(self, name: str, kind: str, object_id: bytes) -> None:
+        self.name = name
+        self.kind = kind
+        self.object_id = object_id
+        super().__init__(
+            f"The {kind} {_hex(object_id)} is wrapped by the key {name!r}, which the file of wrapping keys does not have: "
+            "put it back, and keep old keys until `python -m api rewrap` says that nothing needs them."
         )
 
 

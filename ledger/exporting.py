@@ -189,7 +189,7 @@ def _taken(session: Session, row: Any, shown: bytes) -> Taken:
     record = decode_custody(row.body)
     content = None
     if record.kind != CustodyKind.OPEN and record.details != ZERO32 and record.consignment == shown:
-        content = session.content(record.details)
+        content = session.content(row.digest)
     details: Shown | None = None
     if content is not None:
         document = documents.parse(content.document)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ledger.core.custody import Custody, Standing
-from ledger.core.records import CustodyRecord
+from ledger.core.records import CustodyKind, CustodyRecord, manifest_id
 from ledger.errors import ChainViolation, RecordRefused
 from ledger.membership import Membership
 from ledger.store import Session, decode_custody
@@ -26,7 +26,8 @@ class History:
         custody: As the chain has it.
         ahead: The same with what waits here taken in.
         rows: The chain's rows, by digest.
-        documents: Details documents that are kept here, by record digest.
+        documents: Details documents that are kept here, by record digest; of an OPEN its manifest.
+        damaged: Records whose details are kept here and do not open.
         consignments: All that were replayed: those asked for and whatever is connected with them, opened or not.
     """
 
@@ -34,6 +35,7 @@ class History:
     ahead: Custody = field(default_factory=Custody)
     rows: dict[bytes, Any] = field(default_factory=dict)
     documents: dict[bytes, dict[str, object]] = field(default_factory=dict)
+    damaged: set[bytes] = field(default_factory=set)
     consignments: set[bytes] = field(default_factory=set)
 
 
@@ -67,17 +69,32 @@ def read(session: Session, membership: Membership, consignments: list[bytes], ti
     history = History()
     on_chain, waiting, history.consignments = _connected(session, consignments)
     decoded = [(row, decode_custody(row.body)) for row in on_chain]
-    documents = session.documents(record.details for _, record in decoded)
+    sources = _sources(session, decoded)
+    documents, damaged = session.contents(sources.values())
     for row, record in decoded:
         history.rows[row.digest] = row
         for custody in (history.custody, history.ahead):
             _apply(custody, record, row, membership)
-        if record.details in documents:
-            history.documents[row.digest] = orjson.loads(documents[record.details])
+        source = sources[row.digest]
+        if source in documents:
+            history.documents[row.digest] = orjson.loads(documents[source])
+        if source in damaged:
+            history.damaged.add(row.digest)
     for row in waiting:
         record = decode_custody(row.body)
         history.ahead.append(record, row.digest, row.signer, standing(membership, row.signer), time)
     return history
+
+
+def _sources(session: Session, decoded: list[tuple[Any, CustodyRecord]]) -> dict[bytes, bytes]:
+    """By which record's digest the details of each record are kept: its own, or that of the manifest that it opens."""
+    opened = {
+        row.digest: manifest_id(record.party, record.consignment, record.details)
+        for row, record in decoded
+        if record.kind == CustodyKind.OPEN
+    }
+    manifests = session.records_of_manifests(sorted(set(opened.values())))
+    return {row.digest: manifests.get(opened.get(row.digest, b""), row.digest) for row, _ in decoded}
 
 
 def _apply(custody: Custody, record: CustodyRecord, row: Any, membership: Membership) -> None:

@@ -38,6 +38,7 @@ from ledger.errors import (
     LedgerError,
     NotFound,
     NotPermitted,
+    ObjectDamaged,
     SignerMismatch,
     StoreError,
 )
@@ -69,6 +70,7 @@ from ledger.messages import (
     to_hex,
 )
 from ledger.store import Session, Store, decode_custody, encode_custody
+from ledger.vault import open_vault
 
 _logger = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2  # how long the worker rests when there was nothing to do
@@ -182,6 +184,7 @@ class Ledger:
         self._indexer = Indexer(self._chain, self._store)
         try:
             self._require_identity()
+            self._store.unlock(open_vault(config, self._store.path))
         except LedgerError:
             self.close()
             raise
@@ -346,7 +349,7 @@ class Ledger:
         if is_new_here and one.reference is not None and one.key is not None:
             session.add_consignment(record.consignment, one.reference, one.key, record.party)
         if one.content is not None:
-            self._keep(session, record.consignment, one.content)
+            self._keep(session, one.digest, record.consignment, one.content)
         return views.manifest_accepted(SimpleNamespace(**row), "accepted", self._code), True
 
     @staticmethod
@@ -367,9 +370,9 @@ class Ledger:
         return there
 
     @staticmethod
-    def _keep(session: Session, consignment: bytes, content: _Content) -> None:
-        session.add_content(content.root, content.document, content.secret)
-        session.add_search_terms(consignment, views.search_terms(content.parsed))
+    def _keep(session: Session, digest: bytes, consignment: bytes, content: _Content) -> None:
+        session.add_content(digest, content.root, content.document, content.secret)
+        session.add_search_terms(consignment, digest, views.search_terms(content.parsed))
 
     def _promised(self, row: dict[str, Any]) -> dict[str, bytes]:
         key = self.config.sequencer_key
@@ -550,7 +553,7 @@ class Ledger:
             }
         )
         if one.content is not None:
-            self._keep(session, record.consignment, one.content)
+            self._keep(session, digest, record.consignment, one.content)
         return AcceptedRecord(digest=to_hex(digest), state="accepted"), True
 
     # -------------------------------------------------------------------------------------- accompanying files
@@ -585,7 +588,7 @@ class Ledger:
             self._require_one_consignment(session, reference, consignment)
             session.add_consignment(consignment, reference, key, opener)
             session.put_accompanying(manifest_id, consignment, orjson.dumps(file.model_dump(mode="json")))
-            session.add_search_terms(consignment, views.disclosed_terms(disclosure))
+            session.add_search_terms(consignment, manifest_id, views.disclosed_terms(disclosure))
             return self._consignment_view(session, consignment)  # unknown to the chain: nothing is kept
 
     def _require_included(
@@ -642,7 +645,7 @@ class Ledger:
                 raise NotFound("consignment with its key", to_hex(consignment))
             extent = self._extent(session)
             for row in self._in_force(session, consignment):
-                content = session.content(records.decode_leaf(row.leaf)[0].manifest_root)
+                content = session.content(row.digest)
                 head = self._head_over(session, row, extent)
                 if content is None or head is None:
                     continue
@@ -666,7 +669,7 @@ class Ledger:
                 )
             for loaded in session.accompanying_of(consignment):
                 if not session.closure(loaded.manifest_id):
-                    return AccompanyingFile.model_validate_json(loaded.file)
+                    return AccompanyingFile.model_validate_json(session.accompanying_file(loaded))
         raise NotFound("current, anchored manifest with its document for consignment", to_hex(consignment))
 
     # --------------------------------------------------------------------------------------------------- evidence
@@ -727,7 +730,7 @@ class Ledger:
         """The manifest of a row under its head, with what is shown of it; None if a part is not here."""
         record = records.decode_leaf(row.leaf)[0]
         known = session.known_consignment(record.consignment)
-        content = session.content(record.manifest_root)
+        content = session.content(row.digest)
         head = self._head_over(session, row, self._extent(session))
         if known is None or content is None or head is None or head.block_number > block:
             return None
@@ -743,7 +746,9 @@ class Ledger:
                 return logged
         for loaded in session.accompanying_of(consignment):
             if not session.closure(loaded.manifest_id):
-                return exporting.logged_elsewhere(AccompanyingFile.model_validate_json(loaded.file))
+                return exporting.logged_elsewhere(
+                    AccompanyingFile.model_validate_json(session.accompanying_file(loaded))
+                )
         return None
 
     @staticmethod
@@ -829,7 +834,10 @@ class Ledger:
         return session.first_head_over(self._code, row.epoch, row.log_index)
 
     def _manifest_view(self, session: Session, row: Any, extent: sequencing.Extent) -> ManifestView:
-        record = records.decode_leaf(row.leaf)[0]
+        erasure = session.erasure(row.digest)
+        content = None if erasure is not None else session.content(row.digest)
+        if row.seen and content is None and erasure is None:
+            raise ObjectDamaged("document", row.digest)
         return views.manifest(
             row,
             administration=self._code,
@@ -837,7 +845,8 @@ class Ledger:
             head=self._head_over(session, row, extent),
             closure=None if row.manifest_id is None else session.closure(row.manifest_id),
             known=session.known_consignment(row.consignment),
-            content=session.content(record.manifest_root),
+            content=content,
+            is_erased=erasure is not None,
         )
 
     def _proof(self, session: Session, row: Any, head: Any) -> InclusionProofView:
@@ -869,14 +878,12 @@ class Ledger:
         """
         with self._store.read() as session:
             found = [
-                views.chain_record(row, self._final(session, row), session.content(views.details_of(row)))
+                views.chain_record(row, self._final(session, row), session.content(row.digest))
                 for row in session.chain_custody_of([consignment])
             ]
             on_chain = {view.digest for view in found}
             found += [
-                views.accepted_record(
-                    row, self._record_state(session, row), session.content(views.details_of(row))
-                )
+                views.accepted_record(row, self._record_state(session, row), session.content(row.digest))
                 for row in session.custody_accepted_for(consignment)
                 if to_hex(row.digest) not in on_chain
             ]

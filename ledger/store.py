@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,10 +41,16 @@ from sqlalchemy.pool import QueuePool
 
 from ledger import tables as t
 from ledger.core.records import CustodyRecord
-from ledger.errors import NotFound, StoreError
+from ledger.errors import NotFound, ObjectDamaged, StoreError
+from ledger.vault import Place, Sealed, Vault
 
+#: Kinds of sealed objects, as their errors name them.
+DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY = "document", "consignment", "accompanying file", "index key"
+REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
 _WAIT_SECONDS = 30  # how long a writer waits for the lock before it says that the database is busy
 _IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values
+_FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
+_logger = logging.getLogger(__name__)
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
 
 
@@ -77,11 +86,35 @@ def decode_custody(body: bytes) -> CustodyRecord:
     )
 
 
-class Session:
-    """One transaction's view of the database."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A record's document, and the secret that salts it."""
 
-    def __init__(self, connection: Connection) -> None:
+    document: bytes
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConsignment:
+    """What is known of a consignment beyond the chain: its trade reference, key and opener."""
+
+    consignment: bytes
+    reference: str
+    key: bytes = field(repr=False)
+    opener: bytes
+
+
+class Session:
+    """One transaction's view of the database.
+
+    Args:
+        connection: On which the transaction is.
+        vault: What seals and opens documents and keys; without it they can't be read or written.
+    """
+
+    def __init__(self, connection: Connection, vault: Vault | None = None) -> None:
         self._connection = connection
+        self._vault = vault
 
     def _one(self, query: Select[Any]) -> Row[Any] | None:
         return self._connection.execute(query).first()
@@ -191,12 +224,12 @@ class Session:
         if party is not None:
             query = query.where(t.manifests.c.party == party)
         if reference is not None:
-            known = select(t.consignments.c.consignment).where(t.consignments.c.reference == reference)
+            term = self._require_vault().term(REFERENCE, reference)
+            known = select(t.consignments.c.consignment).where(t.consignments.c.reference == term)
             query = query.where(t.manifests.c.consignment.in_(known))
         if container is not None:
-            found = select(t.search_terms.c.consignment).where(
-                t.search_terms.c.kind == "container", t.search_terms.c.value == container
-            )
+            term = self._require_vault().term("container", container)
+            found = select(t.search_terms.c.consignment).where(t.search_terms.c.term == term)
             query = query.where(t.manifests.c.consignment.in_(found))
         if refused is not None:
             closing = func.coalesce(t.manifests.c.closing, "")
@@ -283,68 +316,243 @@ class Session:
             )
         return len(rows)
 
-    # --- documents and what is known of consignments
+    # --- what is sealed: documents, keys, accompanying files
 
-    def add_content(self, root: bytes, document: bytes, secret: bytes) -> None:
-        """Keep a document with its secret, once."""
-        self._connection.execute(
-            insert_or(t.contents).values(root=root, document=document, secret=secret).on_conflict_do_nothing()
+    def _require_vault(self) -> Vault:
+        if self._vault is None:
+            raise StoreError("The database was opened without its wrapping keys: nothing sealed can be read.")
+        return self._vault
+
+    def unlock(self) -> None:
+        """Open the key under which terms are looked up; the first time, make it."""
+        vault, place = self._require_vault(), Place(INDEX_KEY, b"")
+        if self._sealed_row(place) is None:
+            self._add_sealed(place, secrets.token_bytes(32))
+        index_key = self._open(place)
+        assert index_key is not None  # noqa: S101  it is there, or was added
+        vault.index_key = index_key
+
+    def _add_sealed(self, place: Place, content: bytes) -> None:
+        """Seal an object and keep it, once."""
+        sealed = self._require_vault().seal(place, content)
+        values = {
+            "kind": place.kind,
+            "object_id": place.id,
+            "root": place.root,
+            "version": place.version,
+            "wrapping_key": sealed.wrapping_key,
+            "data_key": sealed.data_key,
+            "body": sealed.body,
+        }
+        self._connection.execute(insert_or(t.sealed_objects).values(values).on_conflict_do_nothing())
+
+    def _sealed_row(self, place: Place) -> Row[Any] | None:
+        return self._one(
+            select(t.sealed_objects).where(
+                t.sealed_objects.c.kind == place.kind, t.sealed_objects.c.object_id == place.id
+            )
         )
 
-    def content(self, root: bytes) -> Row[Any] | None:
-        """The document and secret of a root."""
-        return self._one(select(t.contents).where(t.contents.c.root == root))
+    def _open(self, place: Place) -> bytes | None:
+        """The content of an object; its row says the root. None if there is none."""
+        row = self._sealed_row(place)
+        return None if row is None else self.open_sealed(row, place.version)
 
-    def documents(self, roots: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The documents that are kept of some roots, by root."""
+    def open_sealed(self, row: Row[Any], version: int) -> bytes:
+        """The content of a sealed object's row, of the version that it must have.
+
+        Raises:
+            ObjectDamaged: A bit of it was changed, or it is another place's or version.
+            WrappingKeyMissing: The key that wraps it is not in the file.
+        """
+        place = Place(row.kind, row.object_id, row.root, version)
+        return self._require_vault().open(place, Sealed(row.wrapping_key, row.data_key, row.body))
+
+    def _remove_sealed(self, kind: str, object_id: bytes) -> None:
+        self._connection.execute(
+            delete(t.sealed_objects).where(
+                t.sealed_objects.c.kind == kind, t.sealed_objects.c.object_id == object_id
+            )
+        )
+
+    def sealed_after(
+        self, position: int, limit: int, not_wrapped_by: str | None = None
+    ) -> Sequence[Row[Any]]:
+        """Sealed objects behind a position, in order; all, or those that another key than one wraps."""
+        query = select(t.sealed_objects).where(t.sealed_objects.c.position > position)
+        if not_wrapped_by is not None:
+            query = query.where(t.sealed_objects.c.wrapping_key != not_wrapped_by)
+        return self._all(query.order_by(t.sealed_objects.c.position).limit(limit))
+
+    def sealed_by_key(self) -> dict[str, int]:
+        """How many objects each wrapping key wraps."""
+        name = t.sealed_objects.c.wrapping_key
+        query = select(name, func.count().label("objects")).group_by(name).order_by(name)
+        return {row.wrapping_key: row.objects for row in self._all(query)}
+
+    def rewrap(self, row: Row[Any]) -> None:
+        """Wrap a sealed object's data key by the newest wrapping key."""
+        place = Place(row.kind, row.object_id, row.root, row.version)
+        sealed = self._require_vault().rewrap(place, Sealed(row.wrapping_key, row.data_key, row.body))
+        self._connection.execute(
+            update(t.sealed_objects)
+            .where(t.sealed_objects.c.position == row.position, t.sealed_objects.c.data_key == row.data_key)
+            .values(wrapping_key=sealed.wrapping_key, data_key=sealed.data_key)
+        )
+
+    # --- documents and what is known of consignments
+
+    def add_content(self, digest: bytes, root: bytes, document: bytes, secret: bytes) -> None:
+        """Keep a record's document with its secret, once.
+
+        Args:
+            digest: Of the manifest or custody record that it came with.
+            root: That it leads to.
+            document: Its bytes.
+            secret: 32 bytes.
+        """
+        self._add_sealed(Place(DOCUMENT, digest, root), secret + document)
+
+    def content(self, digest: bytes) -> Content | None:
+        """The document and secret of a record, by its digest."""
+        opened = self._open(Place(DOCUMENT, digest))
+        return None if opened is None else Content(opened[32:], opened[:32])
+
+    def contents(self, digests: Iterable[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
+        """The documents that are kept of some records, by digest; and the digests of those that do not open."""
         found: dict[bytes, bytes] = {}
-        for some in _some_at_a_time(sorted(set(roots))):
-            query = select(t.contents.c.root, t.contents.c.document).where(t.contents.c.root.in_(some))
-            found.update((row.root, row.document) for row in self._all(query))
+        damaged: set[bytes] = set()
+        for some in _some_at_a_time(sorted(set(digests))):
+            query = select(t.sealed_objects).where(
+                t.sealed_objects.c.kind == DOCUMENT, t.sealed_objects.c.object_id.in_(some)
+            )
+            for row in self._all(query):
+                try:
+                    found[row.object_id] = self.open_sealed(row, 0)[32:]
+                except ObjectDamaged as error:
+                    _logger.error("%s", error)
+                    damaged.add(row.object_id)
+        return found, damaged
+
+    def records_of_manifests(self, manifest_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The digests of the records that put some manifests into the log, by manifest id."""
+        found: dict[bytes, bytes] = {}
+        for some in _some_at_a_time(manifest_ids):
+            query = select(t.manifests.c.manifest_id, t.manifests.c.digest).where(
+                t.manifests.c.manifest_id.in_(some)
+            )
+            found.update((row.manifest_id, row.digest) for row in self._all(query))
         return found
 
     def add_consignment(self, consignment: bytes, reference: str, key: bytes, opener: bytes) -> None:
         """Keep a consignment's trade reference, key and opener, once."""
+        term = self._require_vault().term(REFERENCE, reference)
         self._connection.execute(
             insert_or(t.consignments)
-            .values(consignment=consignment, reference=reference, key=key, opener=opener)
+            .values(consignment=consignment, reference=term, opener=opener)
             .on_conflict_do_nothing()
         )
+        self._add_sealed(Place(CONSIGNMENT, consignment), key + reference.encode("utf-8"))
 
-    def known_consignment(self, consignment: bytes) -> Row[Any] | None:
+    def known_consignment(self, consignment: bytes) -> KnownConsignment | None:
         """What is known of a consignment beyond the chain."""
-        return self._one(select(t.consignments).where(t.consignments.c.consignment == consignment))
+        row = self._one(select(t.consignments).where(t.consignments.c.consignment == consignment))
+        if row is None:
+            return None
+        opened = self._open(Place(CONSIGNMENT, consignment))
+        if opened is None:
+            raise ObjectDamaged(CONSIGNMENT, consignment)
+        return KnownConsignment(consignment, opened[32:].decode("utf-8"), opened[:32], row.opener)
 
     def consignments_with_reference(self, reference: str) -> Sequence[bytes]:
         """The consignments known under a trade reference."""
-        query = select(t.consignments.c.consignment).where(t.consignments.c.reference == reference)
+        term = self._require_vault().term(REFERENCE, reference)
+        query = select(t.consignments.c.consignment).where(t.consignments.c.reference == term)
         return [row.consignment for row in self._all(query)]
 
-    def add_search_terms(self, consignment: bytes, terms: Iterable[tuple[str, str]]) -> None:
-        """Make a consignment findable by container and seal numbers."""
+    def add_search_terms(self, consignment: bytes, source: bytes, terms: Iterable[tuple[str, str]]) -> None:
+        """Make a consignment findable by container and seal numbers.
+
+        Args:
+            consignment: 32 bytes.
+            source: What names them, with which they go: a record's digest, or the manifest of an accompanying file.
+            terms: Kind, `container` or `seal`, and number.
+        """
+        vault = self._require_vault()
         rows = [
-            {"kind": kind, "value": value, "consignment": consignment} for kind, value in sorted(set(terms))
+            {"term": vault.term(kind, value), "consignment": consignment, "source": source}
+            for kind, value in sorted(set(terms))
         ]
         if rows:
             self._connection.execute(insert_or(t.search_terms).on_conflict_do_nothing(), rows)
 
+    def search_terms_of(self, source: bytes) -> set[bytes]:
+        """The terms that a record or accompanying file named, as they are kept."""
+        query = select(t.search_terms.c.term).where(t.search_terms.c.source == source)
+        return {row.term for row in self._all(query)}
+
     def consignments_with_term(self, kind: str, value: str) -> Sequence[bytes]:
         """The consignments findable by a container or seal number."""
-        query = select(t.search_terms.c.consignment).where(
-            t.search_terms.c.kind == kind, t.search_terms.c.value == value
-        )
+        term = self._require_vault().term(kind, value)
+        query = select(t.search_terms.c.consignment).where(t.search_terms.c.term == term).distinct()
         return [row.consignment for row in self._all(query)]
 
     def put_accompanying(self, manifest_id: bytes, consignment: bytes, file: bytes) -> None:
         """Keep an accompanying file that was loaded; a later one of the same manifest replaces it."""
-        self._connection.execute(delete(t.accompanying).where(t.accompanying.c.manifest_id == manifest_id))
+        there = self._one(select(t.accompanying).where(t.accompanying.c.manifest_id == manifest_id))
+        version = 1 if there is None else there.version + 1
+        self.remove_accompanying(manifest_id)
         self._connection.execute(
-            insert(t.accompanying).values(manifest_id=manifest_id, consignment=consignment, file=file)
+            insert(t.accompanying).values(manifest_id=manifest_id, consignment=consignment, version=version)
         )
+        self._add_sealed(Place(ACCOMPANYING, manifest_id, version=version), file)
+
+    def remove_accompanying(self, manifest_id: bytes) -> None:
+        """Forget the accompanying file of a manifest, and what it made findable."""
+        self._connection.execute(delete(t.accompanying).where(t.accompanying.c.manifest_id == manifest_id))
+        self._connection.execute(delete(t.search_terms).where(t.search_terms.c.source == manifest_id))
+        self._remove_sealed(ACCOMPANYING, manifest_id)
 
     def accompanying_of(self, consignment: bytes) -> Sequence[Row[Any]]:
-        """The accompanying files loaded for a consignment."""
+        """The accompanying files loaded for a consignment: manifest_id, consignment, version."""
         return self._all(select(t.accompanying).where(t.accompanying.c.consignment == consignment))
+
+    def accompanying_file(self, row: Row[Any]) -> bytes:
+        """The file itself, of a row of `accompanying_of`."""
+        opened = self._open(Place(ACCOMPANYING, row.manifest_id, version=row.version))
+        if opened is None:
+            raise ObjectDamaged(ACCOMPANYING, row.manifest_id)
+        return opened
+
+    # --- erasure
+
+    def erase_content(self, row: Mapping[str, Any]) -> None:
+        """Erase a manifest's document, its secret and what it made findable, and note who asked for it.
+
+        Args:
+            row: Of the table of erasures.
+        """
+        self._remove_sealed(DOCUMENT, row["digest"])
+        self._connection.execute(delete(t.search_terms).where(t.search_terms.c.source == row["digest"]))
+        self._connection.execute(insert(t.erasures).values(**row))
+
+    def erase_consignment(self, consignment: bytes) -> None:
+        """Erase a consignment's trade reference and key."""
+        self._remove_sealed(CONSIGNMENT, consignment)
+        self._connection.execute(delete(t.consignments).where(t.consignments.c.consignment == consignment))
+
+    def erasure(self, digest: bytes) -> Row[Any] | None:
+        """The erasure of the manifest of a record."""
+        return self._one(select(t.erasures).where(t.erasures.c.digest == digest))
+
+    def manifests_not_erased(self, consignment: bytes) -> int:
+        """How many manifests of a consignment are here whose content was not erased."""
+        erased = select(t.erasures.c.digest).where(t.erasures.c.digest == t.manifests.c.digest).exists()
+        return self._number(
+            select(func.count())
+            .select_from(t.manifests)
+            .where(t.manifests.c.consignment == consignment, t.manifests.c.manifest_id.is_not(None), ~erased)
+        )
 
     # --- custody records accepted here
 
@@ -733,8 +941,10 @@ class Store:
             raise StoreError(f"There is no database at {self.path}. Start once with --create to make it.")
         # Writers of one process queue here, not in SQLite, which makes them sleep and try again.
         self._turn = threading.Lock()
+        self._vault: Vault | None = None
         self._engine = _create_engine(
             URL.create("sqlite", database=str(self.path)),
+            hide_parameters=True,
             poolclass=QueuePool,
             pool_size=8,
             max_overflow=56,
@@ -763,13 +973,13 @@ class Store:
         with self._turn, self._translated(), self._engine.connect() as connection:
             connection = connection.execution_options(writes=True)
             with connection.begin():
-                yield Session(connection)
+                yield Session(connection, self._vault)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One snapshot to read from."""
         with self._translated(), self._engine.connect() as connection, connection.begin():
-            yield Session(connection)
+            yield Session(connection, self._vault)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -779,6 +989,36 @@ class Store:
             # not the error's own text: SQLAlchemy puts the statement's values into it
             reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
             raise StoreError(f"The database at {self.path} cannot be used: {reason}.") from None
+
+    def unlock(self, vault: Vault) -> None:
+        """Seal and open with a vault from here on.
+
+        Raises:
+            WrappingKeyMissing, ObjectDamaged: It is not the vault that this database was written with.
+        """
+        self._vault = vault
+        with self.write() as session:
+            session.unlock()
+
+    def forget(self) -> bool:
+        """Let what was deleted vanish from the files, where an older state of a page may still have it.
+
+        Deleted rows are overwritten (`secure_delete`); this empties the write-ahead log, which has the pages as they were.
+
+        Returns:
+            Whether it is done; not while a reader still needs an older state.
+        """
+        with self._translated():
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute(f"PRAGMA busy_timeout={_FORGET_MILLISECONDS}")
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                cursor.execute(f"PRAGMA busy_timeout={_WAIT_SECONDS * 1_000}")
+                cursor.close()
+            finally:
+                connection.close()
+        return not busy
 
     def worker_lock(self) -> TextIO | None:
         """The lock that only one worker holds; None while another has it. It goes with the process, however it ends."""
@@ -798,7 +1038,14 @@ class Store:
 def _configure(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+    # secure_delete: a deleted row's bytes are overwritten, not only let go of
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "secure_delete=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -71,20 +71,27 @@ manifests = Table(
     Index("manifests_closing", "closing"),
 )
 
-contents = Table(
-    "contents",
+sealed_objects = Table(
+    "sealed_objects",
     METADATA,
-    Column("root", LargeBinary(32), primary_key=True),  # of a manifest or of a record's details
-    Column("document", LargeBinary, nullable=False),
-    Column("secret", LargeBinary(32), nullable=False),
+    Column(
+        "position", Integer, primary_key=True, autoincrement=True
+    ),  # the order in which all are gone through
+    Column("kind", String(24), nullable=False),  # document, consignment, accompanying file, index key
+    Column("object_id", LargeBinary(32), nullable=False),  # record digest, consignment id, manifest id, empty
+    Column("root", LargeBinary(32), nullable=False),  # that a document leads to; empty for the others
+    Column("version", BigInteger, nullable=False),
+    Column("wrapping_key", String(64), nullable=False),  # name of the key that wraps the data key
+    Column("data_key", LargeBinary(60), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("kind", "object_id"),
 )
 
 consignments = Table(
     "consignments",
     METADATA,
     Column("consignment", LargeBinary(32), primary_key=True),
-    Column("reference", Text, nullable=False, index=True),
-    Column("key", LargeBinary(32), nullable=False),
+    Column("reference", LargeBinary(32), nullable=False, index=True),  # as a term: HMAC under the index key
     Column("opener", LargeBinary(16), nullable=False),
 )
 
@@ -93,16 +100,27 @@ accompanying = Table(
     METADATA,
     Column("manifest_id", LargeBinary(32), primary_key=True),
     Column("consignment", LargeBinary(32), nullable=False, index=True),
-    Column("file", LargeBinary, nullable=False),
+    Column("version", BigInteger, nullable=False),  # of the sealed object: how often it was loaded
 )
 
 search_terms = Table(
     "search_terms",
     METADATA,
-    Column("kind", String(16), nullable=False),  # container, seal
-    Column("value", Text, nullable=False),
+    Column("term", LargeBinary(32), nullable=False),  # a container or seal number: HMAC under the index key
     Column("consignment", LargeBinary(32), nullable=False),
-    PrimaryKeyConstraint("kind", "value", "consignment"),
+    Column("source", LargeBinary(32), nullable=False, index=True),  # the record or manifest that names it
+    PrimaryKeyConstraint("term", "consignment", "source"),
+)
+
+erasures = Table(
+    "erasures",
+    METADATA,
+    Column("digest", LargeBinary(32), primary_key=True),  # of the manifest's record
+    Column("manifest", LargeBinary(32), nullable=False),  # as it was signed: manifest id or record digest
+    Column("issued_at", BigInteger, nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
+    Column("signer", LargeBinary(20), nullable=False),
+    Column("erased_at", BigInteger, nullable=False),
 )
 
 custody = Table(

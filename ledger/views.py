@@ -93,6 +93,7 @@ def manifest(
     closure: Any | None,
     known: Any | None,
     content: Any | None,
+    is_erased: bool,
 ) -> ManifestView:
     """A manifest record with what became of it."""
     record, signature = records.decode_leaf(row.leaf)
@@ -107,7 +108,7 @@ def manifest(
         index=row.log_index,
         leaf_hash=to_hex(records.leaf_hash(row.leaf)),
         state=state,
-        content="unseen" if not row.seen else "erased" if content is None else "seen",
+        content="erased" if is_erased else "seen" if row.seen else "unseen",
         anchor=None if head is None else _anchor(head),
         closure=None if closure is None else _closure(closure),
         problem=problem(row),
@@ -240,10 +241,25 @@ def consignment(session: Session, read: History, consignment_id: bytes, ours: Pa
         findings=[
             FindingView(kind=str(finding.kind), record=to_hex(finding.record), message=finding.sentence)
             for finding in state.findings
-        ],
+        ]
+        + _damaged(read, custody, consignment_id),
         lines=lines,
         as_of=as_of,
     )
+
+
+def _damaged(read: History, custody: Custody, consignment_id: bytes) -> list[FindingView]:
+    """What is kept of a consignment's records and can't be read: said, so that nobody takes it for nothing."""
+    return [
+        FindingView(
+            kind="details-damaged",
+            record=to_hex(step.digest),
+            message=f"What this service kept of the details of the {kind_name(step.record.kind)} of "
+            f"{time_text(step.accepted_at)} is damaged and not shown; they are to be restored from a backup.",
+        )
+        for step in custody.steps(consignment_id)
+        if step.digest in read.damaged
+    ]
 
 
 def _standing_manifests(session: Session, consignment_id: bytes, current: bytes | None) -> set[bytes]:
@@ -395,11 +411,6 @@ def accepted_record(row: Any, state: RecordState, content: Any | None) -> Record
 def problem(row: Any) -> ProblemView | None:
     """Why the chain refused what a row holds."""
     return None if row.problem is None else ProblemView.model_validate(json.loads(row.problem))
-
-
-def details_of(row: Any) -> bytes:
-    """The details root in a row that holds a custody record."""
-    return decode_custody(row.body).details
 
 
 def _printable_time(seconds: int) -> Any:

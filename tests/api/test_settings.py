@@ -1,13 +1,17 @@
 """What `python -m api` refuses to start with: each wrong setting is one sentence that names it."""
 
+import dataclasses
 import os
 import socket
+import stat
 
 import pytest
 from running_service import settings_for
 
 from api.__main__ import main
+from api.settings import read_settings
 from ledger.ledger import Ledger
+from ledger.vault import add_wrapping_key
 
 
 @pytest.fixture
@@ -85,6 +89,34 @@ def test_a_wrong_password_is_said_without_repeating_it(environment, sentence, tm
 def test_a_key_file_that_others_can_read_is_refused(environment, sentence, tmp_path):
     (tmp_path / "sequencer.json").chmod(0o644)
     assert "chmod 600" in sentence("--create")
+
+
+def test_a_production_chain_needs_wrapping_keys_that_only_their_owner_reads(
+    environment, sentence, network, tmp_path
+):
+    dataclasses.replace(network.profile, kind="clique").save(tmp_path / "profile.json")
+    assert "LEDGER_WRAPPING_KEYS_FILE" in sentence("--create")
+    keys = tmp_path / "wrapping"
+    environment.setenv("LEDGER_WRAPPING_KEYS_FILE", str(keys))
+    assert "No such file" in sentence("--create")
+    add_wrapping_key(keys)
+    keys.chmod(0o644)
+    assert "chmod 600" in sentence("--create")
+
+
+def test_a_development_chain_makes_its_wrapping_keys_beside_the_database_once(
+    environment, sentence, tmp_path
+):
+    settings = read_settings()
+    Ledger.open(settings.config, create=True).close()
+    keys = tmp_path / "ledger.db.wrapping-keys"
+    made = keys.read_text()
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    Ledger.open(settings.config).close()
+    assert keys.read_text() == made
+    keys.unlink()
+    said = sentence()
+    assert "the file of wrapping keys does not have" in said and made.split()[-1] not in said
 
 
 def test_another_administrations_database_is_refused(environment, sentence, network, tmp_path):

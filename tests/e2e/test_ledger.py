@@ -120,7 +120,7 @@ def test_a_refused_manifest_of_a_batch_leaves_nothing_behind(singapore):
         singapore.ledger.lodge(refused.submission)
     with singapore.ledger._store.read() as session:
         assert session.known_consignment(refused.consignment) is None
-        assert session.content(refused.record.manifest_root) is None
+        assert session.content(refused.record.digest(singapore.profile.log_domain)) is None
         assert session.consignments_with_term("container", "CSQU3054383") == []
     singapore.lodged(reference=refused.reference)
 
@@ -1131,6 +1131,24 @@ def test_roles_may_be_several(singapore):
 def test_documents_are_what_their_roots_say(singapore):
     manifest = singapore.lodged()
     with singapore.ledger._store.read() as session:
-        content = session.content(manifest.record.manifest_root)
+        content = session.content(manifest.record.digest(singapore.profile.log_domain))
     root = documents.commit(documents.parse(content.document), content.secret).root
     assert root == manifest.record.manifest_root
+
+
+def test_who_lodges_anothers_root_unseen_is_shown_nothing_of_its_document(singapore):
+    """The root of an opened consignment stands on chain for all to read: it must not fetch the document."""
+    theirs = singapore.opened()
+    copied = singapore.manifest("carrier", manifest_root=theirs.record.manifest_root).submission
+    unseen = copied.model_copy(update={"document": None, "secret": None})
+    answer, is_new = singapore.ledger.lodge(unseen)
+    assert is_new
+    view = singapore.ledger.manifest(from_hex(answer.id))
+    assert (view.content, view.document) == ("unseen", None)
+    singapore.settle()
+    record = singapore.step(
+        CustodyKind.REMARK, "exporter", theirs.consignment, details=theirs.record.manifest_root
+    )
+    singapore.ledger.record([record])
+    assert singapore.ledger.consignment_records(theirs.consignment)[-1].document is None
+    assert singapore.ledger.manifest(theirs.id).document == theirs.document

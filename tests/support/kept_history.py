@@ -146,21 +146,19 @@ class KeptHistory:
     def must(
         self, kind: CustodyKind, role: str, consignment: bytes, document: Any = None, **changes: Any
     ) -> bytes:
+        data, secret = orjson.dumps(document), b"\x05" * 32
         if document is not None:
-            changes["details"] = self.keep(document)
+            changes["details"] = documents.commit(documents.parse(data), secret).root
         record = self.record(kind, role, consignment, **changes)
         refusal = self.put(record, role)
         assert not refusal, refusal.name
-        return record.digest(DOMAIN)
+        digest = record.digest(DOMAIN)
+        if document is not None:
+            with self.store.write() as session:
+                session.add_content(digest, record.details, data, secret)
+        return digest
 
     def open(self, role: str = "exporter", **changes: Any) -> bytes:
         record = self.opening(role, **changes)
         assert not self.put(record, role)
         return record.consignment
-
-    def keep(self, document: dict[str, Any]) -> bytes:
-        data, secret = orjson.dumps(document), b"\x05" * 32
-        root = documents.commit(documents.parse(data), secret).root
-        with self.store.write() as session:
-            session.add_content(root, data, secret)
-        return root

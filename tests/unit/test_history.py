@@ -2,24 +2,24 @@
 
 import dataclasses
 import random
-from contextlib import closing
 
 import kept_history
 import pytest
 from kept_history import DOMAIN, WHO, KeptHistory
+from vaults import unlocked_store
 
 from ledger import history
 from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import ChainViolation, Refusal
 from ledger.membership import Membership
-from ledger.store import Session, Store, encode_custody
+from ledger.store import Session, encode_custody
 
 K = CustodyKind
 
 
 @pytest.fixture
 def kept(tmp_path):
-    with closing(Store(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", create=True)) as store:
+    with unlocked_store(tmp_path) as store:
         yield KeptHistory(store)
 
 

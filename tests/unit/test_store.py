@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vaults import unlocked_store
 
 import ledger.store
 from ledger import sequencing
@@ -23,7 +24,7 @@ from ledger.store import Store, decode_custody, encode_custody
 
 @pytest.fixture
 def store(tmp_path):
-    with closing(Store(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", create=True)) as store:
+    with unlocked_store(tmp_path) as store:
         with store.write() as session:
             session.begin_epoch(1)
         yield store
@@ -207,7 +208,7 @@ def test_a_full_disk_is_one_error_and_the_store_goes_on_when_there_is_room(store
         pages = session._connection.exec_driver_sql("PRAGMA page_count").scalar()
         session._connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreError, match="full"), store.write() as session:
-        session.add_content(bytes(32), b"x" * 1_000_000, bytes(32))
+        session.add_content(bytes(32), bytes(32), b"x" * 1_000_000, bytes(32))
     with store.read() as session:
         session._connection.exec_driver_sql("PRAGMA max_page_count=1000000")
         assert session.content(bytes(32)) is None
@@ -292,14 +293,16 @@ def test_thousands_of_consignments_are_asked_for_at_once(store):
     with store.read() as session:
         assert session.chain_custody_of(ids) == []
         assert session.unfinished_custody(ids) == []
-        assert session.documents(ids) == {}
+        assert session.contents(ids) == ({}, set())
+        assert session.records_of_manifests(ids) == {}
 
 
 def test_search_terms_are_kept_once(store):
     with store.write() as session:
-        session.add_search_terms(bytes(32), [("seal", "A1"), ("seal", "A1"), ("container", "A1")])
-        session.add_search_terms(bytes(32), [("seal", "A1")])
-        session.add_search_terms(bytes(32), [])
+        session.add_search_terms(bytes(32), b"a", [("seal", "A1"), ("seal", "A1"), ("container", "A1")])
+        session.add_search_terms(bytes(32), b"a", [("seal", "A1")])
+        session.add_search_terms(bytes(32), b"b", [("seal", "A1")])
+        session.add_search_terms(bytes(32), b"c", [])
         assert session.consignments_with_term("seal", "A1") == [bytes(32)]
         assert session.consignments_with_term("container", "A1") == [bytes(32)]
         assert session.consignments_with_term("seal", "a1") == []

@@ -1,15 +1,13 @@
 """What an officer reads: one consignment's state in sentences, which say no more and no less than what is known."""
 
-from contextlib import closing
-
 import kept_history
 import pytest
 from kept_history import KeptHistory
+from vaults import unlocked_store
 
 from ledger import history, views
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, manifest_id
-from ledger.store import Store
 
 K = CustodyKind
 SG = Party.parse("SG")
@@ -17,7 +15,7 @@ SG = Party.parse("SG")
 
 @pytest.fixture
 def kept(tmp_path):
-    with closing(Store(f"sqlite:///{tmp_path / 'ledger.sqlite3'}", create=True)) as store:
+    with unlocked_store(tmp_path) as store:
         yield KeptHistory(store)
 
 
@@ -227,3 +225,18 @@ def test_containers_and_seals_are_found_wherever_documents_have_them():
 )
 def test_other_shapes_are_no_terms(document):
     assert views.search_terms(document) == []
+
+
+def test_details_that_do_not_open_any_more_are_a_finding_and_the_rest_is_shown(kept, caplog):
+    consignment = kept.open()
+    damaged = kept.must(K.HOLD, "officer", consignment, {"reason": "documents missing"})
+    kept.must(K.HOLD, "health", consignment, {"reason": "fumigation"})
+    with kept.store.write() as session:
+        session._connection.exec_driver_sql(
+            "UPDATE sealed_objects SET body = zeroblob(length(body)) WHERE object_id = ?", (damaged,)
+        )
+    shown = view(kept, consignment)
+    assert [hold.reason for hold in shown.holds] == [None, "fumigation"]
+    finding = next(each for each in shown.findings if each.kind == "details-damaged")
+    assert finding.record == "0x" + damaged.hex() and "restored from a backup" in finding.message
+    assert damaged.hex() in caplog.text
