@@ -38,7 +38,7 @@
     │  └─ WrappingKeyMissing            the key that wraps an object is not among the settings' keys
     ├─ ChainError                       the node or the network
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
-    │  ├─ ChainUnread                   this service has not read the chain far enough to tell: try again
+    │  ├─ ChainUnread                   this service has not read the chain far enough to say no: try again
     │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
     └─ ServiceError                     the HTTP service answered with a problem, or not at all
@@ -1472,22 +1472,24 @@ class ChainUnavailable(ChainError):
 
 
 class ChainUnread(ChainError):
-    """The service has not read the chain far enough to say whether an account is enrolled. Trying again will help.
+    """The service has not read the chain far enough to say that something is not there. Trying again will help.
 
     Attributes:
-        account: The account's address, checksummed.
+        what: What was asked for, in words.
+        name: Which.
         indexed: The newest block that was read; 0 before the first.
         head: The chain's newest block, or None if the worker has not looked yet.
     """
 
-    def __init__(self, account: str, indexed: int, head: int | None) -> None:
-        self.account = account
+    def __init__(self, what: str, name: str, indexed: int, head: int | None) -> None:
+        self.what = what
+        self.name = name
         self.indexed = indexed
         self.head = head
         end = "its end" if head is None else f"block {head}"
         super().__init__(
-            f"Whether account {account} is enrolled can't be told yet: this service has read the chain up to block "
-            f"{indexed}, not to {end}. Try again in some seconds; `GET /readyz` says how far it is."
+            f"Whether there is {what} {name} can't be told yet: this service has read the chain up to block {indexed}, "
+            f"not to {end}. Try again in some seconds; `GET /readyz` says how far it is."
         )
 
 

@@ -400,7 +400,7 @@ class Ledger:
         account = membership.account(signer)
         address = signatures.checksummed(signer)
         if account is None:
-            self._require_caught_up(session, address)
+            self._require_caught_up(session, "account", address)
             raise NotPermitted(
                 address, "it is not enrolled with any administration; is the record signed for this chain?"
             )
@@ -424,13 +424,18 @@ class Ledger:
         return account
 
     @staticmethod
-    def _require_caught_up(session: Session, address: str) -> None:
-        """Nobody is told that an account is not enrolled by a service that has not read the registry to its end."""
+    def _require_caught_up(session: Session, what: str, name: str) -> None:
+        """Nobody is told that something is not on chain by a service that has not read the chain to its end."""
         cursor = session.cursor()
         indexed = 0 if cursor is None else cursor.number
         head = session.identity().get("head_block")
         if head is None or int(head) - indexed > LAG_BLOCKS:
-            raise ChainUnread(address, indexed, None if head is None else int(head))
+            raise ChainUnread(what, name, indexed, None if head is None else int(head))
+
+    def _not_on_chain(self, session: Session, what: str, name: str) -> NotFound:
+        """The error for what the chain would have said, once that can be told."""
+        self._require_caught_up(session, what, name)
+        return NotFound(what, name)
 
     def _require_consignment(self, session: Session, one: _Prepared) -> bool:
         """Refuse a reference and key that don't open the consignment; whether it is new here is returned."""
@@ -613,7 +618,9 @@ class Ledger:
         )
         head = session.head_of_size(administration, proof.epoch, proof.size)
         if head is None:
-            raise NotFound("tree head", f"of {proof.administration}, epoch {proof.epoch}, size {proof.size}")
+            raise self._not_on_chain(
+                session, "tree head", f"of {proof.administration}, epoch {proof.epoch}, size {proof.size}"
+            )
         if head.root != from_hex(proof.root):
             raise DigestMismatch("The anchored root", head.root, from_hex(proof.root))
         # The rest of the proof is of no use to the check, and shown to people all the same.
@@ -867,7 +874,7 @@ class Ledger:
     def _consignment_view(self, session: Session, consignment: bytes) -> ConsignmentView:
         read = history.read(session, self._members(session), [consignment], _now())
         if consignment not in read.custody and consignment not in read.ahead:
-            raise NotFound("consignment", to_hex(consignment))
+            raise self._not_on_chain(session, "consignment", to_hex(consignment))
         return views.consignment(session, read, consignment, self.administration)
 
     def consignment_records(self, consignment: bytes) -> list[RecordView]:
@@ -887,8 +894,8 @@ class Ledger:
                 for row in session.custody_accepted_for(consignment)
                 if to_hex(row.digest) not in on_chain
             ]
-        if not found:
-            raise NotFound("consignment", to_hex(consignment))
+            if not found:
+                raise self._not_on_chain(session, "consignment", to_hex(consignment))
         return found
 
     def find_consignments(
@@ -993,9 +1000,9 @@ class Ledger:
         party = party_bytes(text)
         with self._store.read() as session:
             membership = self._members(session)
-        accounts = membership.of_party(party)
-        if not accounts:
-            raise NotFound("party", text)
+            accounts = membership.of_party(party)
+            if not accounts:
+                raise self._not_on_chain(session, "party", text)
         return PartyView(
             party=views.party_text(party),
             active=membership.is_active(party[:8]),
@@ -1010,8 +1017,8 @@ class Ledger:
         """
         with self._store.read() as session:
             account = self._members(session).account(bytes.fromhex(address[2:]))
-        if account is None:
-            raise NotFound("account", address)
+            if account is None:
+                raise self._not_on_chain(session, "account", address)
         return views.account(account)
 
     def _members(self, session: Session) -> Membership:

@@ -22,7 +22,7 @@ from ledger.chain import Chain
 from ledger.core import records, signatures
 from ledger.core.identifiers import Party
 from ledger.core.records import ZERO16, ZERO32, CustodyKind, CustodyRecord
-from ledger.errors import ChainMismatch, ChainUnavailable, ChainViolation, NotFound
+from ledger.errors import ChainMismatch, ChainUnavailable, ChainViolation
 from ledger.indexing import Indexer
 from ledger.store import Store
 
@@ -487,12 +487,3 @@ def test_a_worker_goes_on_when_its_node_comes_back(founded, open_ledger, node):
     finally:
         stop.set()
         worker.join()
-
-
-def test_before_the_registry_is_indexed_nobody_is_known(open_ledger):
-    at_work = open_ledger()
-    with pytest.raises(NotFound):
-        at_work.ledger.account(at_work.network.address("exporter"))
-    assert at_work.ledger.administrations() == []
-    at_work.settle()
-    assert {view.administration for view in at_work.ledger.administrations()} == {"SG", "NL", "AE"}

@@ -125,7 +125,7 @@ def test_a_refused_manifest_of_a_batch_leaves_nothing_behind(singapore):
     singapore.lodged(reference=refused.reference)
 
 
-def test_nobody_is_called_unknown_by_a_service_that_has_not_read_the_registry_to_its_end(open_ledger):
+def test_nothing_is_called_unknown_by_a_service_that_has_not_read_the_chain_to_its_end(open_ledger):
     at_work = open_ledger()
     manifest = at_work.manifest()
     with pytest.raises(ChainUnread, match="up to block 0, not to its end"):
@@ -133,7 +133,20 @@ def test_nobody_is_called_unknown_by_a_service_that_has_not_read_the_registry_to
     with pytest.raises(ChainUnread):
         opening = {"previous": manifest.blind, "details": manifest.record.manifest_root}
         at_work.ledger.record([at_work.step(CustodyKind.OPEN, "exporter", manifest.consignment, **opening)])
+    for ask in (
+        lambda: at_work.ledger.account(at_work.network.address("exporter")),
+        lambda: at_work.ledger.party("SG:ACME01"),
+        lambda: at_work.ledger.consignment(manifest.consignment),
+        lambda: at_work.ledger.consignment_records(manifest.consignment),
+    ):
+        with pytest.raises(ChainUnread):
+            ask()
+    assert at_work.ledger.administrations() == []
     at_work.settle()
+    assert {view.administration for view in at_work.ledger.administrations()} == {"SG", "NL", "AE"}
+    assert at_work.ledger.account(at_work.network.address("exporter")).party == "SG:ACME01"
+    with pytest.raises(NotFound):
+        at_work.ledger.consignment(manifest.consignment)
     at_work.ledger.lodge(manifest.submission)
     at_work.anvil.mine(ledger.ledger.LAG_BLOCKS + 1)
     at_work.ledger._worker_seen = 0.0
