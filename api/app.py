@@ -20,6 +20,7 @@ from api.routes import (
     log,
     manifests,
     registry,
+    verify,
 )
 from api.settings import Settings
 from ledger.ledger import Ledger
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     v1 = APIRouter(prefix="/v1")
-    for noun in (manifests, custody_records, consignments, accompanying_files, log, registry, chain):
+    for noun in (manifests, custody_records, consignments, accompanying_files, log, registry, chain, verify):
         v1.include_router(noun.router)
     app.include_router(v1)
     app.include_router(health.router)

@@ -72,6 +72,8 @@ from ledger.messages import (
     Records,
     RecordState,
     RecordView,
+    VerdictView,
+    VerificationRequest,
     from_hex,
     to_hex,
 )
@@ -835,6 +837,22 @@ class LedgerClient:
     def metrics(self) -> str:
         """Read the metrics, in Prometheus's text format."""
         return self._send("GET", "/metrics").text
+
+    def verify(self, evidence: bytes, trust: bytes, *, now: int | None = None) -> VerdictView:
+        """Have the service judge an evidence file; `ledger.core.verify.verify` does it without one.
+
+        Args:
+            evidence: The file's bytes.
+            trust: The trust file's bytes.
+            now: Unix seconds to judge as of; by default the service's clock.
+
+        Raises:
+            ServiceError: The trust file can't be read, or both are over 2 MiB.
+        """
+        request = VerificationRequest(
+            evidence=evidence.decode("utf-8", "replace"), trust=trust.decode("utf-8", "replace"), now=now
+        )
+        return self._post("/v1/verify", request, VerdictView)
 
     # --- inside
 

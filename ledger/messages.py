@@ -553,3 +553,41 @@ class Readiness(Message):
     waiting_manifests: Count
     waiting_records: Count
     reasons: list[str]
+
+
+class VerificationRequest(Message):
+    """What is to be judged, by what, as of when."""
+
+    evidence: Annotated[str, Field(description="The evidence file, its bytes as UTF-8 text")]
+    trust: Annotated[str, Field(description="The trust file, its bytes as UTF-8 text")]
+    now: Annotated[
+        UnixSeconds | None, Field(description="Judge as of this time; null is the service's clock")
+    ] = None
+
+
+class EvidenceAsOf(Message):
+    """The block that a verdict is true of."""
+
+    block: Count
+    time: Time
+    age_seconds: Annotated[
+        int, Field(description="Seconds from the block to the time of the judgement; negative if it is ahead")
+    ]
+
+
+class CheckView(Message):
+    """One named check of a verdict."""
+
+    name: Annotated[str, Field(examples=["seals"])]
+    status: Literal["VALID", "INVALID", "SKIPPED", "ERROR"]
+    message: Annotated[str, Field(description="A sentence: what was found")]
+
+
+class VerdictView(Message):
+    """What evidence proves. VALID only if every check that is needed is; INDETERMINATE is no pass."""
+
+    verdict: Literal["VALID", "INVALID", "INDETERMINATE"]
+    as_of: EvidenceAsOf | None
+    state: Annotated[str, Field(description="The state in an officer's words")]
+    checks: list[CheckView]
+    trust: Annotated[Bytes32, Field(description="SHA-256 of the trust file that it was judged by")]
