@@ -571,7 +571,10 @@ class EvidenceAsOf(Message):
     block: Count
     time: Time
     age_seconds: Annotated[
-        int, Field(description="Seconds from the block to the time of the judgement; negative if it is ahead")
+        int,
+        Field(
+            description="Seconds from the block to the time of the judgement; 0 if the block is ahead of it"
+        ),
     ]
 
 
