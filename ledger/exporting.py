@@ -83,8 +83,8 @@ def logged(row: Any, head: Any, path: Sequence[bytes], shown: Shown) -> Logged:
 
 
 def logged_elsewhere(file: AccompanyingFile) -> Logged:
-    """A manifest of another log, from the accompanying file that was loaded; nobody here has seen the whole of it."""
-    proof = file.manifest.inclusion
+    """A manifest of another log, from the accompanying file that was loaded; its promise tells who has seen the whole."""
+    proof, promise = file.manifest.inclusion, file.manifest.promise
     return Logged(
         record=proof.record.to_record(),
         signature=from_hex(proof.signature),
@@ -95,7 +95,11 @@ def logged_elsewhere(file: AccompanyingFile) -> Logged:
         anchored_at=int(proof.anchored_at.timestamp()),
         path=tuple(from_hex(node) for node in proof.path),
         shown=Part(Disclosure.from_json(file.manifest.disclosure)),
-        promise=None,
+        promise=None
+        if promise is None
+        else Promised(
+            promise.epoch, promise.index, promise.seen, promise.anchor_by, from_hex(promise.signature)
+        ),
     )
 
 

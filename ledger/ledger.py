@@ -62,6 +62,7 @@ from ledger.messages import (
     ManifestSubmission,
     ManifestView,
     PartyView,
+    PromiseView,
     Readiness,
     RecordView,
     from_hex,
@@ -589,7 +590,10 @@ class Ledger:
             raise DigestMismatch("The manifest id", from_hex(file.manifest.id), record.manifest_id or b"")
         manifest_id = record.manifest_id
         with self._store.write() as session:
-            self._require_included(session, self._members(session), file.manifest.inclusion, manifest_id)
+            membership = self._members(session)
+            self._require_included(session, membership, file.manifest.inclusion, manifest_id)
+            if file.manifest.promise is not None:
+                self._require_promised(membership, file.manifest.promise, file.manifest.inclusion)
             self._require_one_consignment(session, reference, consignment)
             session.add_consignment(consignment, reference, key, opener)
             session.put_accompanying(manifest_id, consignment, orjson.dumps(file.model_dump(mode="json")))
@@ -633,6 +637,40 @@ class Ledger:
                 f"The head was anchored at {views.time_text(head.anchored_at)}; the file says {proof.anchored_at}."
             )
 
+    def _require_promised(
+        self, membership: Membership, given: PromiseView, proof: InclusionProofView
+    ) -> None:
+        """The promise is of this leaf, by a sequencer of its log; one that was revoked since is not refused here."""
+        if given.administration != proof.administration:
+            raise DigestMismatch(
+                "The promise's administration", proof.administration.encode(), given.administration.encode()
+            )
+        if given.leaf_hash != proof.leaf_hash:
+            raise DigestMismatch(
+                "The promise's leaf hash", from_hex(proof.leaf_hash), from_hex(given.leaf_hash)
+            )
+        customs = Party.parse(given.administration)
+        promise = Promise(
+            customs.administration_bytes,
+            given.epoch,
+            given.index,
+            from_hex(given.leaf_hash),
+            given.seen,
+            given.anchor_by,
+        )
+        signer = signatures.recover_address(
+            promise.digest(self.profile.log_domain), from_hex(given.signature)
+        )
+        account = membership.account(signer)
+        stated = given.signer == signatures.checksummed(signer)
+        if (
+            not stated
+            or account is None
+            or account.party != customs.to_bytes()
+            or not account.has(Role.SEQUENCER)
+        ):
+            raise SignerMismatch(f"a sequencer of {customs}", signatures.checksummed(signer))
+
     def accompanying_file(self, consignment: bytes, show: Sequence[str] = ()) -> AccompanyingFile:
         """Make what travels with the cargo: key, reference, chosen fields of the current manifest and its proof.
 
@@ -672,6 +710,7 @@ class Ledger:
                         id=to_hex(row.manifest_id),
                         disclosure=documents.disclose(document, content.secret, pointers).to_json(),
                         inclusion=self._proof(session, row, head),
+                        promise=views.promise(row, self._code),
                     ),
                 )
             for loaded in session.accompanying_of(consignment):

@@ -436,11 +436,16 @@ class Consignments(Message):
 
 
 class AccompaniedManifest(Message):
-    """The manifest that travels with the cargo: chosen fields, its signed record and its place in the log."""
+    """The manifest that travels with the cargo: chosen fields, its signed record and its place in the log.
+
+    The promise tells that the administration that took the manifest saw the whole of it; without one, evidence made of
+    the file can't say more of what is not disclosed than its issuer does.
+    """
 
     id: Bytes32
     disclosure: dict[str, Any]
     inclusion: InclusionProofView
+    promise: PromiseView | None = None
 
 
 class AccompanyingFile(Message):

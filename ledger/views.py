@@ -67,11 +67,12 @@ def manifest_accepted(row: Any, state: ManifestState, administration: bytes) -> 
         digest=to_hex(row.digest),
         index=row.log_index,
         state=state,
-        promise=_promise(row, administration),
+        promise=promise(row, administration),
     )
 
 
-def _promise(row: Any, administration: bytes) -> PromiseView:
+def promise(row: Any, administration: bytes) -> PromiseView:
+    """What the sequencer signed when the record was accepted."""
     return PromiseView(
         administration=party_text(administration),
         epoch=row.promise_epoch,
@@ -112,7 +113,7 @@ def manifest(
         anchor=None if head is None else _anchor(head),
         closure=None if closure is None else _closure(closure),
         problem=problem(row),
-        promise=_promise(row, administration),
+        promise=promise(row, administration),
         reference=None if known is None else known.reference,
         document=None if content is None else orjson.loads(content.document),
     )

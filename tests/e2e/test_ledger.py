@@ -1005,6 +1005,30 @@ def test_each_part_of_a_file_is_refused_for_what_is_wrong_with_it(netherlands, t
     with pytest.raises(SignerMismatch):
         load(with_proof(signature=to_hex(by_another)))
 
+    def with_promise(**changes):
+        promise = file.manifest.promise.model_copy(update=changes)
+        return file.model_copy(update={"manifest": file.manifest.model_copy(update={"promise": promise})})
+
+    given = file.manifest.promise
+    said = Promise(b"SG".ljust(8, b"\0"), given.epoch, given.index, from_hex(given.leaf_hash), True, 1)
+    by_officer = signatures.sign(
+        said.digest(netherlands.profile.log_domain), netherlands.network.keys["officer"]
+    )
+    for spoiled, error, words in (
+        (with_promise(administration="NL"), DigestMismatch, "The promise's administration"),
+        (with_promise(leaf_hash="0x" + "00" * 32), DigestMismatch, "The promise's leaf hash"),
+        (with_promise(seen=not given.seen), SignerMismatch, "a sequencer of SG"),
+        (
+            with_promise(
+                signature=to_hex(by_officer), anchor_by=1, signer=netherlands.network.address("officer")
+            ),
+            SignerMismatch,
+            "a sequencer of SG",
+        ),
+    ):
+        with pytest.raises(error, match=words):
+            load(spoiled)
+
 
 def test_a_file_with_a_tree_of_its_own_is_refused(netherlands, travelling):
     """Every proof in it holds; only that root was never anchored."""
