@@ -1,5 +1,6 @@
 """`python -m api`: the API and its worker, or one of them alone (`--role api`, `--role worker`).
 
+`--upgrade` brings the database to this version, and that is all.
 Settings come from the environment, see `api.settings`. Ends with 0 when asked to (SIGTERM, SIGINT), with 2 when it
 cannot start, after one sentence that says why. What is heavy to import is imported once it is needed: the worker needs
 no web framework.
@@ -24,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--role", choices=("all", "api", "worker"), default="all", help="what to run (all)")
     parser.add_argument("--create", action="store_true", help="make the database if it is not there")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="bring the database to this version, say so, and end"
+    )
     parser.add_argument(UNTIL_PARENT_ENDS, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.until_parent_ends:
@@ -34,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ledger.errors import LedgerError
 
     try:
-        _run(options.role, create=options.create)
+        if options.upgrade:
+            _upgrade()
+        else:
+            _run(options.role, create=options.create)
     except LedgerError as error:
         print(error, file=sys.stderr)
         return CANNOT_START
@@ -56,6 +63,14 @@ def _run(role: str, *, create: bool) -> None:
         from api.serving import serve
 
         serve(settings, with_worker=role == "all")
+
+
+def _upgrade() -> None:
+    from api.settings import read_settings
+    from ledger.store import upgrade
+
+    before, after = upgrade(read_settings().database_url)
+    print(f"The database is of version {after}." if before == after else f"From version {before} to {after}.")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Settings(BaseSettings):
 
     Attributes:
         administration: Whose service this is, e.g. `SG`.
-        database_url: `sqlite:///path`.
+        database_url: `sqlite:///path`, or `postgresql://user@host:port/name`, a URI as libpq reads it.
         profile: The chain it follows; in the environment the path of a chain profile.
         host: Address to listen on; loopback unless said otherwise.
         port: Port to listen on; 0 takes any free one.
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="forbid")
 
     administration: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,8}$")]
-    database_url: str
+    database_url: Annotated[str, Field(repr=False)]
     profile: Annotated[InstanceOf[ChainProfile], NoDecode, BeforeValidator(_load)]
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8400

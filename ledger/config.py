@@ -174,7 +174,8 @@ class LedgerConfig:
 
     Attributes:
         administration: `[A-Z0-9]{2,8}`, e.g. `SG`.
-        database_url: `sqlite:///path` (other databases come with a later version).
+        database_url: `sqlite:///path`, or `postgresql://user@host:port/name`, a URI as libpq reads it. Never shown, since
+            it may hold a password.
         profile: The chain it follows.
         sequencer_key: Private key of the account that signs promises and anchors, 32 bytes, or None to only read.
         relayer_key: Private key that pays for custody records and closures, 32 bytes, or None to only read.
@@ -212,7 +213,7 @@ class LedgerConfig:
                     raise InvalidKey(name, error.rule) from None
 
     def __repr__(self) -> str:
-        return f"LedgerConfig(administration={self.administration!r}, database_url={self.database_url!r}, keys hidden)"
+        return f"LedgerConfig(administration={self.administration!r}, database and keys hidden)"
 
 
 class _Malformed(ValueError):

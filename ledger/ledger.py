@@ -27,6 +27,7 @@ from ledger.core.disclosures import Disclosure, disclosure_root
 from ledger.core.evidence import Logged
 from ledger.core.identifiers import Party, TradeReference
 from ledger.core.records import CustodyKind, CustodyRecord, ManifestKind, ManifestRecord, Promise, Role
+from ledger.database import WorkerLock
 from ledger.errors import (
     ChainError,
     ChainUnread,
@@ -179,7 +180,7 @@ class Ledger:
         self._membership_lock = threading.Lock()
         self._worker_seen = 0.0
         self._sequenced_at = 0.0
-        self._working: Any = None
+        self._working: WorkerLock | None = None
         self._sender: Sender | None = None
         self._newest = (-1, 0.0)  # the node's newest block, and when it was first seen
         self._indexer = Indexer(self._chain, self._store)
@@ -1207,7 +1208,13 @@ class Ledger:
             session.set_identity({"worker_beat": str(clock.time()), "head_block": str(head)})
 
     def take_worker_lock(self) -> bool:
-        """Become the one worker of this database, until `close` or the end of the process."""
+        """Become the one worker of this database, until `close`, the end of the process, or of the database's server."""
+        if self._working is not None and not self._working.is_held():
+            _logger.warning(
+                "the worker's lock was lost with its connection: another worker may be at work now"
+            )
+            self._working.close()
+            self._working = None
         if self._working is None:
             self._working = self._store.worker_lock()
         return self._working is not None

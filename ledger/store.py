@@ -7,49 +7,46 @@ What the rows mean, and who may see them, is for the callers.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+import psycopg
 from sqlalchemy import (
-    URL,
     ColumnElement,
     Connection,
     Row,
     Select,
+    Table,
     and_,
     delete,
-    event,
     func,
     insert,
     or_,
     select,
     update,
 )
-from sqlalchemy import create_engine as _create_engine
-from sqlalchemy.dialects.sqlite import insert as insert_or
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
+from ledger import migrations
 from ledger import tables as t
 from ledger.core.records import CustodyRecord
+from ledger.database import WorkerLock, open_database, reason
 from ledger.errors import NotFound, ObjectDamaged, StoreError
 from ledger.vault import Place, Sealed, Vault
 
 #: Kinds of sealed objects, as their errors name them.
 DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY = "document", "consignment", "accompanying file", "index key"
 REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
-_WAIT_SECONDS = 30  # how long a writer waits for the lock before it says that the database is busy
-_IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values
-_FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
+_IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values, PostgreSQL twice as many
 _logger = logging.getLogger(__name__)
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
 
@@ -125,9 +122,28 @@ class Session:
     def _number(self, query: Select[Any]) -> int:
         return int(self._connection.execute(query).scalar() or 0)
 
+    def version(self) -> str | None:
+        """The version of the tables, or None where there are none."""
+        return migrations.version(self._connection)
+
     def create_tables(self) -> None:
-        """Make the tables that are not there."""
-        t.METADATA.create_all(self._connection)
+        """Make the tables, if another process has not.
+
+        Raises:
+            StoreError: There are tables by our names that this program did not make.
+        """
+        if self.version() is not None:
+            return
+        if migrations.has_tables(self._connection):
+            raise StoreError(
+                "This database has tables by our names and no version: this program did not make them. Name an empty one."
+            )
+        migrations.upgrade(self._connection)
+
+    def _insert_once(self, table: Table) -> Any:
+        """An insert that leaves the row alone which is there already."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table).on_conflict_do_nothing()
 
     # --- identity
 
@@ -344,7 +360,7 @@ class Session:
             "data_key": sealed.data_key,
             "body": sealed.body,
         }
-        self._connection.execute(insert_or(t.sealed_objects).values(values).on_conflict_do_nothing())
+        self._connection.execute(self._insert_once(t.sealed_objects).values(values))
 
     def _sealed_row(self, place: Place) -> Row[Any] | None:
         return self._one(
@@ -448,9 +464,7 @@ class Session:
         """Keep a consignment's trade reference, key and opener, once."""
         term = self._require_vault().term(REFERENCE, reference)
         self._connection.execute(
-            insert_or(t.consignments)
-            .values(consignment=consignment, reference=term, opener=opener)
-            .on_conflict_do_nothing()
+            self._insert_once(t.consignments).values(consignment=consignment, reference=term, opener=opener)
         )
         self._add_sealed(Place(CONSIGNMENT, consignment), key + reference.encode("utf-8"))
 
@@ -484,7 +498,7 @@ class Session:
             for kind, value in sorted(set(terms))
         ]
         if rows:
-            self._connection.execute(insert_or(t.search_terms).on_conflict_do_nothing(), rows)
+            self._connection.execute(self._insert_once(t.search_terms), rows)
 
     def search_terms_of(self, source: bytes) -> set[bytes]:
         """The terms that a record or accompanying file named, as they are kept."""
@@ -922,73 +936,54 @@ class Store:
     """An administration's database. Thread-safe.
 
     Args:
-        url: `sqlite:///path`.
-        create: Make it if it is not there.
+        url: `sqlite:///path`, or `postgresql://user@host:port/name`, a URI as libpq reads it.
+        create: Make the tables if there are none; with SQLite the file too.
 
     Raises (every method, and every use of a session):
-        StoreError: It cannot be opened, is busy for over 30 seconds, is full, or is damaged. Nothing of the
-            transaction was written.
+        StoreError: It cannot be opened, is of another version, is busy for over 30 seconds, is full, or is damaged.
+            Nothing of the transaction was written.
     """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
-        path = url.removeprefix("sqlite:///")
-        if path == url or path in ("", ":memory:"):
-            raise StoreError(
-                f"{url.partition(':')[0]} is no database that this version opens: use sqlite:///path."
-            )
-        self.path = Path(path)
-        if not self.path.exists() and not create:
-            raise StoreError(f"There is no database at {self.path}. Start once with --create to make it.")
-        # Writers of one process queue here, not in SQLite, which makes them sleep and try again.
+        # Writers of one process queue here, not in the database: SQLite makes them sleep and try again.
         self._turn = threading.Lock()
         self._vault: Vault | None = None
-        self._engine = _create_engine(
-            URL.create("sqlite", database=str(self.path)),
-            hide_parameters=True,
-            poolclass=QueuePool,
-            pool_size=8,
-            max_overflow=56,
-            connect_args={"timeout": _WAIT_SECONDS},
-        )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
+        self._database = open_database(url, create=create)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.write() as session:
-                session.create_tables()
-        except OSError as error:
-            self.close()
-            raise StoreError(f"The database at {self.path} cannot be made: {error.strerror}.") from None
+            with _translated(self.place):
+                self._database.require_usable()
+            if create:
+                self._create()
+            self._require_version()
         except StoreError:
             self.close()
             raise
 
+    @property
+    def place(self) -> str:
+        """Where the database is, as people are told."""
+        return self._database.place
+
+    @property
+    def path(self) -> Path | None:
+        """The database's file, where it is one."""
+        return self._database.path
+
     def close(self) -> None:
         """Let go of every connection."""
-        self._engine.dispose()
+        self._database.close()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One writing transaction: the lock is taken at its start; durable when this returns."""
-        with self._turn, self._translated(), self._engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
-            with connection.begin():
-                yield Session(connection, self._vault)
+        """One writing transaction: it has the writers' turn from its start to its end; durable when this returns."""
+        with self._turn, _translated(self.place), self._database.writing() as connection:
+            yield Session(connection, self._vault)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One snapshot to read from."""
-        with self._translated(), self._engine.connect() as connection, connection.begin():
+        with _translated(self.place), self._database.reading() as connection:
             yield Session(connection, self._vault)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (SQLAlchemyError, sqlite3.Error) as error:
-            # not the error's own text: SQLAlchemy puts the statement's values into it
-            reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
-            raise StoreError(f"The database at {self.path} cannot be used: {reason}.") from None
 
     def unlock(self, vault: Vault) -> None:
         """Seal and open with a vault from here on.
@@ -1001,58 +996,91 @@ class Store:
             session.unlock()
 
     def forget(self) -> bool:
-        """Let what was deleted vanish from the files, where an older state of a page may still have it.
-
-        Deleted rows are overwritten (`secure_delete`); this empties the write-ahead log, which has the pages as they were.
+        """Let what was deleted vanish from the disk as far as the database does that, see `ledger.database`.
 
         Returns:
             Whether it is done; not while a reader still needs an older state.
         """
-        with self._translated():
-            connection = self._engine.raw_connection()
-            try:
-                cursor = connection.cursor()
-                cursor.execute(f"PRAGMA busy_timeout={_FORGET_MILLISECONDS}")
-                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-                cursor.execute(f"PRAGMA busy_timeout={_WAIT_SECONDS * 1_000}")
-                cursor.close()
-            finally:
-                connection.close()
-        return not busy
+        with _translated(self.place):
+            return self._database.forget()
 
-    def worker_lock(self) -> TextIO | None:
+    def worker_lock(self) -> WorkerLock | None:
         """The lock that only one worker holds; None while another has it. It goes with the process, however it ends."""
-        path = self.path.with_name(self.path.name + ".worker")
-        try:
-            file = path.open("a+")
-        except OSError as error:
-            raise StoreError(f"The worker's lock {path} cannot be opened: {error.strerror}.") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            return None
-        return file
+        with _translated(self.place):
+            return self._database.worker_lock()
+
+    def _create(self) -> None:
+        with self.read() as session:
+            if session.version() is not None:
+                return
+        with self.write() as session:
+            session.create_tables()
+
+    def _require_version(self) -> None:
+        with self.read() as session:
+            found = session.version()
+        if found is None:
+            raise StoreError(_none_there(self.place))
+        if migrations.is_older(found):
+            raise StoreError(
+                f"The database at {self.place} is of version {found}, and this program needs {migrations.VERSION}: make "
+                "a backup, stop the service and run `python -m api --upgrade`."
+            )
+        if found != migrations.VERSION:
+            raise StoreError(_not_known(self.place, found))
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    cursor = connection.cursor()
-    # secure_delete: a deleted row's bytes are overwritten, not only let go of
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "temp_store=MEMORY",
-        "secure_delete=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def upgrade(url: str) -> tuple[str, str]:
+    """Bring a ledger's database to the version of this program, in one transaction; no worker may be at work.
+
+    Args:
+        url: As `Store` takes it.
+
+    Returns:
+        The version that it had, and the one that it has.
+
+    Raises:
+        StoreError: There is no ledger, it is of a version that this program does not know, a worker is at work, or a
+            step failed: then it is as it was.
+    """
+    database = open_database(url)
+    try:
+        with _translated(database.place):
+            lock = database.worker_lock()
+            if lock is None:
+                raise StoreError(
+                    f"A worker is at work on the database at {database.place}: stop the service first."
+                )
+            with closing(lock), database.writing() as connection:
+                found = migrations.version(connection)
+                if found is None:
+                    raise StoreError(_none_there(database.place))
+                if migrations.is_older(found):
+                    migrations.upgrade(connection)
+                elif found != migrations.VERSION:
+                    raise StoreError(_not_known(database.place, found))
+                return found, migrations.VERSION
+    finally:
+        database.close()
 
 
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+@contextmanager
+def _translated(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+        raise StoreError(f"The database at {place} cannot be used: {reason(error)}.") from None
+
+
+def _none_there(place: str) -> str:
+    return f"There is no ledger in the database at {place}. Start once with --create to make it."
+
+
+def _not_known(place: str, found: str) -> str:
+    return (
+        f"The database at {place} is of version {found}, which this program does not know (it needs "
+        f"{migrations.VERSION}): a newer program made it. Run that one; nothing was written."
+    )
 
 
 def _json_bytes(value: object) -> str:

@@ -2,7 +2,9 @@
 
 Times are Unix seconds. Bytes are bytes. Numbers that may pass 2^63 (the signed times of a record) stand inside the
 record's own bytes, never in a column. Rows that derive from the chain carry their block's number, so that a
-reorganisation removes exactly them.
+reorganisation removes exactly them. Text holds no NUL: PostgreSQL takes none.
+
+What changes here changes `ledger/migrations` too; until the first release `scripts/first_migration.py` writes it.
 """
 
 from sqlalchemy import (
@@ -20,7 +22,15 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-METADATA = MetaData()
+METADATA = MetaData(
+    naming_convention={  # a constraint without a name could not be changed later
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+#: A number that the database gives out in order. SQLite does so for INTEGER alone, which has 64 bits there.
+_COUNTED = BigInteger().with_variant(Integer, "sqlite")
 
 identity = Table(
     "identity",
@@ -75,7 +85,7 @@ sealed_objects = Table(
     "sealed_objects",
     METADATA,
     Column(
-        "position", Integer, primary_key=True, autoincrement=True
+        "position", _COUNTED, primary_key=True, autoincrement=True
     ),  # the order in which all are gone through
     Column("kind", String(24), nullable=False),  # document, consignment, accompanying file, index key
     Column("object_id", LargeBinary(32), nullable=False),  # record digest, consignment id, manifest id, empty
@@ -126,7 +136,7 @@ erasures = Table(
 custody = Table(
     "custody",
     METADATA,
-    Column("position", Integer, primary_key=True, autoincrement=True),  # the order in which they are sent
+    Column("position", _COUNTED, primary_key=True, autoincrement=True),  # the order in which they are sent
     Column("digest", LargeBinary(32), nullable=False, unique=True),
     Column("consignment", LargeBinary(32), nullable=False, index=True),
     Column("second", LargeBinary(32), index=True),  # the subject, where it is another consignment

@@ -3,6 +3,8 @@
 Neither this file nor anything in `support` imports Ape: the first lane runs without it.
 """
 
+import os
+import secrets
 import sys
 import warnings
 from pathlib import Path
@@ -37,3 +39,31 @@ def conformance():
     import shared_inputs
 
     return shared_inputs.conformance()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL cluster of this run's own, see `support/postgres`; skipped with a line where it is not installed."""
+    import postgres
+
+    cluster = postgres.begin()
+    if cluster is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(postgres.MISSING)
+    yield cluster
+    postgres.end(cluster)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A database without a row, of each kind in turn: `Store(database_url, create=True)`."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+    return request.getfixturevalue("postgres").empty_ledger()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request, tmp_path):
+    """Where a ledger can be made: nothing is there, or an empty database of PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
+    return request.getfixturevalue("postgres").create(f"new_{secrets.token_hex(4)}")

@@ -16,9 +16,9 @@ def vault_at(path: Path, administration: str = "SG") -> Vault:
 
 
 @contextmanager
-def unlocked_store(folder: Path) -> Iterator[Store]:
-    """A new database in a folder, with its keys beside it."""
-    store = Store(f"sqlite:///{folder / 'ledger.sqlite3'}", create=True)
+def unlocked_store(url: str, folder: Path) -> Iterator[Store]:
+    """A database with its keys in a folder."""
+    store = Store(url, create=True)
     try:
         store.unlock(vault_at(folder / "wrapping-keys"))
         yield store

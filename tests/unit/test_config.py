@@ -168,9 +168,9 @@ def test_settings_that_cannot_work_are_refused(changes, error, words):
 
 
 def test_no_key_is_ever_shown():
-    config = _config(sequencer_key=bytes.fromhex("ab" * 32))
+    config = _config(sequencer_key=bytes.fromhex("ab" * 32), database_url="postgresql://u:PLANTED@h/d")
     for text in (repr(config), str(config), f"{config}"):
-        assert "ab" * 8 not in text and "\\xab" not in text
+        assert "ab" * 8 not in text and "\\xab" not in text and "PLANTED" not in text
     with pytest.raises(InvalidKey) as caught:
         _config(relayer_key=b"\xff" * 32)
     assert "ff" * 8 not in str(caught.value) and "\\xff" not in str(caught.value)

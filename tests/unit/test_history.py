@@ -18,8 +18,8 @@ K = CustodyKind
 
 
 @pytest.fixture
-def kept(tmp_path):
-    with unlocked_store(tmp_path) as store:
+def kept(database_url, tmp_path):
+    with unlocked_store(database_url, tmp_path) as store:
         yield KeptHistory(store)
 
 

@@ -3,19 +3,21 @@
 import kept_history
 import pytest
 from kept_history import KeptHistory
+from sqlalchemy import update
 from vaults import unlocked_store
 
 from ledger import history, views
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, manifest_id
+from ledger.tables import sealed_objects
 
 K = CustodyKind
 SG = Party.parse("SG")
 
 
 @pytest.fixture
-def kept(tmp_path):
-    with unlocked_store(tmp_path) as store:
+def kept(database_url, tmp_path):
+    with unlocked_store(database_url, tmp_path) as store:
         yield KeptHistory(store)
 
 
@@ -232,9 +234,8 @@ def test_details_that_do_not_open_any_more_are_a_finding_and_the_rest_is_shown(k
     damaged = kept.must(K.HOLD, "officer", consignment, {"reason": "documents missing"})
     kept.must(K.HOLD, "health", consignment, {"reason": "fumigation"})
     with kept.store.write() as session:
-        session._connection.exec_driver_sql(
-            "UPDATE sealed_objects SET body = zeroblob(length(body)) WHERE object_id = ?", (damaged,)
-        )
+        broken = update(sealed_objects).where(sealed_objects.c.object_id == damaged)
+        session._connection.execute(broken.values(body=bytes(100)))
     shown = view(kept, consignment)
     assert [hold.reason for hold in shown.holds] == [None, "fumigation"]
     finding = next(each for each in shown.findings if each.kind == "details-damaged")

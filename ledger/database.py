@@ -1,0 +1,378 @@
+"""The two kinds of database that a store may be on: one file of SQLite, or PostgreSQL at a URL.
+
+Both promise the same. `writing` is one transaction that has the writers' turn from its first statement to its commit,
+reads what the writers before it committed, and is on the disk when it returns. `reading` is one snapshot. The worker's
+lock is one process's, and goes with it however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from ledger.errors import StoreError
+
+WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that the database is busy
+_FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
+SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
+_OLDEST_SERVER = 150_000  # PostgreSQL 15
+_WRITERS, _WORKER = 0x6361_7267_6F01, 0x6361_7267_6F02  # keys of the advisory locks: "cargo", 1 and 2
+
+# A server or a network that is gone is noticed within 10 seconds, on both ends.
+_CONNECTING = {
+    "application_name": "cargo-ledger",
+    "connect_timeout": "5",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+_SESSION = {
+    "synchronous_commit": "on",
+    "client_encoding": "UTF8",
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+
+
+class WorkerLock(Protocol):
+    """What only one worker of a database has."""
+
+    def is_held(self) -> bool:
+        """Whether it is still ours: a lock on a server is gone with the connection it was taken on."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Database(Protocol):
+    """Connections to one database.
+
+    Attributes:
+        place: Where it is, as people are told: never with a password.
+        path: Its file, where it is one.
+    """
+
+    place: str
+    path: Path | None
+
+    def require_usable(self) -> None:
+        """Refuse what would lose what was acknowledged, whatever we do.
+
+        Raises:
+            StoreError: It would.
+        """
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """One transaction that writes."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """One snapshot."""
+
+    def forget(self) -> bool:
+        """Let what was deleted vanish from the disk; whether it is done."""
+
+    def worker_lock(self) -> WorkerLock | None:
+        """The worker's lock, or None while another has it."""
+
+    def close(self) -> None:
+        """Let go of every connection."""
+
+
+def open_database(url: str, *, create: bool = False) -> Database:
+    """The database at a URL; that there is a ledger in it is not looked at.
+
+    Args:
+        url: `sqlite:///path`, or a URI of PostgreSQL as libpq reads it: `postgresql://user@host:port/name`.
+        create: Make the file and its folder if they are not there. A database of PostgreSQL must be there.
+
+    Raises:
+        StoreError: It is no such URL, or nothing is there that could be opened.
+    """
+    path = url.removeprefix(SQLITE)
+    if path != url and path not in ("", ":memory:"):
+        return SQLite(Path(path), create=create)
+    if url.startswith(POSTGRESQL):
+        return PostgreSQL(url)
+    raise StoreError(
+        f"{url.partition(':')[0] or 'An empty text'} is no database that is opened here: use {SQLITE}path or "
+        f"{POSTGRESQL}user@host/name."
+    )
+
+
+def reason(error: Exception) -> str:
+    """Why the database cannot be used, in its own words and without a value of ours.
+
+    The error's own text is not used: SQLAlchemy puts the statement's values into it, PostgreSQL whole rows.
+    """
+    if isinstance(error, PoolTimeout):
+        return "all connections are busy"
+    found = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(found, psycopg.Error):
+        return found.diag.message_primary or " ".join(str(found).split())
+    return str(found) if isinstance(found, sqlite3.Error) else type(found).__name__
+
+
+class SQLite:
+    """One file on this machine."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path: Path | None = path
+        self._file = path
+        self.place = str(path)
+        if not path.exists() and not create:
+            raise StoreError(f"There is no database at {path}. Start once with --create to make it.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The database at {path} cannot be made: {error.strerror}.") from None
+        self._engine = create_engine(
+            URL.create("sqlite", database=str(path)),
+            hide_parameters=True,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=56,
+            connect_args={"timeout": WAIT_SECONDS},
+        )
+        event.listen(self._engine, "connect", self._configure)
+        event.listen(self._engine, "begin", self._begin)
+        self._writing = self._engine.execution_options(writes=True)
+
+    def require_usable(self) -> None:
+        """Refuse a file system on which SQLite cannot keep a log beside the file: some network's.
+
+        Raises:
+            StoreError: It can't.
+        """
+        with self.reading() as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        if mode != "wal":
+            raise StoreError(
+                f"The database at {self.place} cannot be used: its file system has no shared memory (journal mode {mode}); "
+                "put it on a disk of this machine, or take PostgreSQL."
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The write lock is taken at the start; other processes wait for it."""
+        with self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Nothing here waits for a writer."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def forget(self) -> bool:
+        """Empty the write-ahead log, which has pages as they were; deleted rows are overwritten (`secure_delete`).
+
+        Returns:
+            Whether it is done; not while a reader still needs an older state.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={_FORGET_MILLISECONDS}")
+            row = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1_000:.0f}")
+            cursor.close()
+        finally:
+            connection.close()
+        return not row[0]
+
+    def worker_lock(self) -> WorkerLock | None:
+        """A lock on a file beside the database."""
+        path = self._file.with_name(self._file.name + ".worker")
+        try:
+            file = path.open("a+")
+        except OSError as error:
+            raise StoreError(f"The worker's lock {path} cannot be opened: {error.strerror}.") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return None
+        return _LockedFile(file)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    @staticmethod
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        # secure_delete: a deleted row's bytes are overwritten, not only let go of
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "secure_delete=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @staticmethod
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class PostgreSQL:
+    """A database of a PostgreSQL server, shared by the processes of one administration.
+
+    A writer's first statement takes an advisory lock that ends with its transaction, so that writers of all processes
+    go one after the other, as they do in SQLite. They read at READ COMMITTED: a snapshot taken before the turn came
+    would not show what the writer before wrote.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.path: Path | None = None
+        self._conninfo, self.place = _connecting(url)
+        self._engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            pool_size=8,
+            max_overflow=8,  # four processes of the API and a worker stay under the server's usual 100
+            pool_pre_ping=True,  # the server may have been started anew since
+        )
+        self._snapshots = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    def require_usable(self) -> None:
+        """Refuse a server that loses what it has acknowledged, or can't hold the texts of the world.
+
+        Raises:
+            StoreError: It is so set, or too old.
+        """
+        query = (
+            "SELECT current_setting('server_version_num'), current_setting('fsync'), "
+            "current_setting('full_page_writes'), current_setting('server_encoding')"
+        )
+        with self.reading() as connection:
+            version, fsync, whole_pages, encoding = connection.exec_driver_sql(query).one()
+        what = ""
+        if int(version) < _OLDEST_SERVER:
+            what = "is older than PostgreSQL 15"
+        elif (fsync, whole_pages) != ("on", "on"):
+            what = "runs with fsync or full_page_writes off, and a power cut would lose what was acknowledged"
+        elif encoding != "UTF8":
+            what = f"keeps text as {encoding}; make the database with ENCODING 'UTF8'"
+        if what:
+            raise StoreError(f"The database at {self.place} cannot be used: its server {what}.")
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Writers of all processes wait for their turn, at most 30 seconds."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A snapshot, which waits for nobody and can write nothing."""
+        with self._snapshots.begin() as connection:
+            yield connection
+
+    def forget(self) -> bool:
+        """Free deleted rows for being overwritten.
+
+        What the server's pages, its log and its backups have of them goes as those are used again, and not before: what
+        makes it unreadable at once is that the key that wraps it is destroyed.
+        """
+        with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql("VACUUM")
+        return True
+
+    def worker_lock(self) -> WorkerLock | None:
+        """An advisory lock on a connection of its own, which the server drops with it."""
+        connection = self._connect()
+        try:
+            connection.autocommit = True
+            row = connection.execute(f"SELECT pg_try_advisory_lock({_WORKER})").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        if row is None or not row[0]:
+            connection.close()
+            return None
+        return _LockedSession(connection)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self._conninfo)
+        try:
+            connection.execute(f"SET lock_timeout = {1000 * WAIT_SECONDS:.0f}")
+            for name, value in _SESSION.items():
+                connection.execute(f"SET {name} = '{value}'")
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _connecting(url: str) -> tuple[str, str]:
+    """What libpq is given, and the place as people are told it."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:  # its text repeats parts of the URL, which may be a password
+        given = {}
+    name = given.get("dbname")
+    if not name:
+        raise StoreError(
+            f"The database's URL cannot be read, or names no database: write {POSTGRESQL}user@host:port/name, and "
+            "letters that have a meaning in a URL as %XX."
+        )
+    host = str(given.get("host") or "")
+    port = f":{given['port']}" if given.get("port") else ""
+    place = f"{POSTGRESQL}/{name}?host={host}" if host.startswith("/") else f"{POSTGRESQL}{host}{port}/{name}"
+    missing = {name: value for name, value in _CONNECTING.items() if name not in given}
+    return make_conninfo(url, **missing), place
+
+
+class _LockedFile:
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def is_held(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _LockedSession:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def is_held(self) -> bool:
+        try:
+            self._connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def close(self) -> None:
+        with suppress(psycopg.Error):
+            self._connection.close()
