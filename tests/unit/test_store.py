@@ -274,10 +274,12 @@ def test_a_writer_killed_at_any_moment_leaves_whole_transactions(database_url, s
 def test_one_worker_has_the_lock_until_it_ends(database_url, store):
     child = os.fork()
     if child == 0:
-        kept = Store(database_url).worker_lock()
-        time.sleep(60 if kept else 0)
-        os._exit(0)
-    deadline = time.monotonic() + 10
+        own = Store(database_url)
+        while (kept := own.worker_lock()) is None:  # as we try it too, it may come just then
+            time.sleep(0.01)
+        time.sleep(600)
+        os._exit(kept is None)
+    deadline = time.monotonic() + 60
     while (mine := store.worker_lock()) is not None:
         mine.close()
         assert time.monotonic() < deadline
