@@ -2,7 +2,8 @@
 
 This module reads text into Python values and says where it is wrong, by JSON Pointer. What the values have to mean is
 its callers'. Why a reader of our own: the ones at hand keep the last of two equal names, turn a large integer into a
-float and can't say where they stopped; each of these would give two readers two digests.
+float and can't say where they stopped; each of these would give two readers two digests. It is slow, so what can be told
+to have none of these rarities is read by orjson.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
+
+import orjson
 
 HIGHEST_INTEGER = 2**53 - 1  # beyond it, readers that use doubles see another number (RFC 8259, section 6)
 _MAX_DIGITS = 16  # digits of HIGHEST_INTEGER
@@ -54,6 +57,13 @@ def read(data: bytes, limits: Limits, refuse: Callable[[str, str], Exception]) -
     Returns:
         dict, list, str, int, bool or None; an integer is within 2^53-1 of zero, a string holds no surrogates.
     """
+    value = read_plain(data, limits)
+    if value is not None and _is_allowed(value, limits.depth):
+        return value
+    return _read_strictly(data, limits, refuse)
+
+
+def _read_strictly(data: bytes, limits: Limits, refuse: Callable[[str, str], Exception]) -> Any:
     if len(data) > limits.bytes:
         raise refuse("", f"it has {len(data)} bytes, {limits.bytes} are allowed")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -63,6 +73,52 @@ def read(data: bytes, limits: Limits, refuse: Callable[[str, str], Exception]) -
     except UnicodeDecodeError as error:
         raise refuse("", f"byte {error.start} is not UTF-8") from None
     return _Reader(text, limits, refuse).whole()
+
+
+_SPACES = b" \t\n\r"
+
+
+def read_plain(data: bytes, limits: Limits) -> Any:
+    """Read a text without rarities in a tenth of the time that `read` takes; None for any other.
+
+    orjson accepts what is JSON and no more. Written back, its value has the same bytes but for spaces only if no name
+    stood twice (the lost member is missing), no integer was -0 and no escape was longer than needed. Floats, integers
+    out of range and too deep a nesting are written back alike: those are **not** refused here.
+    """
+    # No more leaves than are allowed, before memory is spent on them: a leaf takes two bytes at least, with what parts
+    # it from the next; in a longer text each follows one of these bytes (there are more of them where strings hold some).
+    if len(data) > limits.bytes:
+        return None
+    if len(data) > 2 * limits.leaves:
+        marks = data.count(b",") + data.count(b"[") + data.count(b"{")
+        if marks > limits.leaves:
+            return None
+    try:
+        value = orjson.loads(data)
+        written = orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON; or nested too deep to write
+        return None
+    if written == data or written.translate(None, _SPACES) == data.translate(None, _SPACES):
+        return value
+    return None
+
+
+def _is_allowed(value: Any, depth: int) -> bool:
+    """Whether a value that `read_plain` gave has no float, no integer out of range and no container too deep."""
+    level = [value]
+    while level:
+        below: list[Any] = []
+        for each in level:
+            kind = each.__class__
+            if kind is dict or kind is list:
+                if not depth:
+                    return False
+                below += each.values() if kind is dict else each
+            elif kind is float or (kind is int and not -HIGHEST_INTEGER <= each <= HIGHEST_INTEGER):
+                return False
+        level = below
+        depth -= 1
+    return True
 
 
 class _Reader:

@@ -199,9 +199,9 @@ def test_two_documents_share_a_content_digest_only_if_they_are_one(one, other):
 def test_the_quick_reader_takes_nothing_that_the_strict_one_refuses_and_reads_it_alike(text):
     """The quick one may pass; what it takes, and `_shape` keeps, the strict one reads to the same outline and values."""
     data = text.encode("utf-8", "surrogatepass")
-    quick = documents._read_plain(data)
+    quick = strict_json.read_plain(data, documents._LIMITS)
     try:
-        strict = strict_json.read(data, documents._LIMITS, InvalidDocument)
+        strict = strict_json._read_strictly(data, documents._LIMITS, InvalidDocument)
     except InvalidDocument:
         strict = None
     if isinstance(quick, dict):
@@ -212,6 +212,28 @@ def test_the_quick_reader_takes_nothing_that_the_strict_one_refuses_and_reads_it
         assert isinstance(strict, dict)
         assert documents._outline(strict) == documents._outline(quick)
         assert documents._shape(strict) == shape
+
+
+@given(nearly_json)
+@example('{"a":[[[]]]}')
+@example('{"a":[[[[]]]]}')
+@example('{"a":[[[1]],9007199254740992]}')
+@example('{"a":[[[-9007199254740991]],9007199254740991,true]}')
+@example('{"a":[1.0]}')
+@example("[" + "1," * 49 + "1]")
+@example("[" + "1," * 50 + "1]")
+@example(" " * 121 + "{}")
+def test_reading_quickly_where_that_can_be_told_changes_nothing(text):
+    """Within tight limits, so that each of them is met often."""
+    data = text.encode("utf-8", "surrogatepass")
+    limits = strict_json.Limits(bytes=120, depth=4, leaves=50)
+    answers = []
+    for reader in (strict_json.read, strict_json._read_strictly):
+        try:
+            answers.append(repr(reader(data, limits, InvalidDocument)))
+        except InvalidDocument as refused:
+            answers.append(refused)
+    assert repr(answers[0]) == repr(answers[1])
 
 
 @given(nearly_json)
@@ -243,9 +265,11 @@ def test_the_strict_reader_takes_what_the_standard_library_takes_but_for_the_rul
         json.dumps(expected, ensure_ascii=False).encode()
     except ValueError:
         with pytest.raises(InvalidDocument):
-            strict_json.read(text.encode("utf-8", "surrogatepass"), documents._LIMITS, InvalidDocument)
+            strict_json._read_strictly(
+                text.encode("utf-8", "surrogatepass"), documents._LIMITS, InvalidDocument
+            )
     else:
-        read = strict_json.read(data, documents._LIMITS, InvalidDocument)
+        read = strict_json._read_strictly(data, documents._LIMITS, InvalidDocument)
         assert json.dumps(read) == json.dumps(expected)
 
 
