@@ -15,6 +15,8 @@
     │  │  └─ PartsMissing               some of them have not been read (has their numbers)
     │  ├─ InvalidPicture                a file that is no picture to read codes from
     │  ├─ InvalidTrust                  not a trust file (has the place)
+    │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
+    │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
     │  ├─ InvalidKey                    a key file or its password is unusable
@@ -41,6 +43,8 @@
     │  ├─ ChainUnread                   this service has not read the chain far enough to say no: try again
     │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
+    │     └─ RuleBroken                 a replay found what a contract would not have done
+    │        └─ SequenceGap             events of a contract are missing, or stand elsewhere
     └─ ServiceError                     the HTTP service answered with a problem, or not at all
        └─ ServiceUnavailable
 
@@ -224,6 +228,40 @@ class InvalidTrust(InvalidInput):
         self.place = place
         self.rule = rule
         super().__init__(f"This is no trust file: at {place or 'its root'}, {rule}.")
+
+
+class InvalidExport(InvalidInput):
+    """A file is no export of a chain, or was cut off or altered.
+
+    Attributes:
+        file: Its name.
+        at: Byte where the trouble was seen, from 0.
+        rule: What is wrong there.
+    """
+
+    def __init__(self, file: str, at: int, rule: str) -> None:
+        self.file = file
+        self.at = at
+        self.rule = rule
+        super().__init__(
+            f"{file} is no whole export of a chain: at byte {at}, {rule}. Make or fetch it again."
+        )
+
+
+class JournalUnusable(InvalidInput):
+    """The files of an interrupted replay are another's, cut off or altered.
+
+    Attributes:
+        folder: Where they are.
+        rule: What is wrong.
+    """
+
+    def __init__(self, folder: str, rule: str) -> None:
+        self.folder = folder
+        self.rule = rule
+        super().__init__(
+            f"The replay in {folder} can't be gone on with: {rule}. Remove the folder, or name another one."
+        )
 
 
 class InvalidDeclaration(InvalidInput):
@@ -1508,6 +1546,36 @@ class ChainMismatch(ChainError):
 
 class ChainViolation(ChainError):
     """The chain's history broke a rule that holds on every honest node: a gap in the sequences, a deep reorganisation."""
+
+
+class RuleBroken(ChainViolation):
+    """A replay found what a contract would not have done: the history is not whole, or the contract is another.
+
+    Attributes:
+        contract: Name of the contract.
+        sequence: Number of its event.
+        block: Number of the block.
+    """
+
+    def __init__(self, contract: str, sequence: int, block: int, what: str) -> None:
+        self.contract = contract
+        self.sequence = sequence
+        self.block = block
+        super().__init__(f"Event {sequence} of {contract} in block {block}: {what}.")
+
+
+class SequenceGap(RuleBroken):
+    """A contract's events do not continue its sequence: some are missing from what was read, or were put elsewhere.
+
+    Attributes:
+        expected: The number that was due.
+    """
+
+    def __init__(self, contract: str, sequence: int, block: int, expected: int) -> None:
+        self.expected = expected
+        super().__init__(
+            contract, sequence, block, f"event {expected} was due; events are missing, or were put elsewhere"
+        )
 
 
 class ServiceError(LedgerError):

@@ -472,12 +472,13 @@ class Custody:
         for touched in (here, None if other is None else self._consignments[other]):
             if touched is not None:
                 touched.trail = extend_trail(touched.trail, digest, signer, time)
-                touched.steps.append(step)
+                self._keep(touched, step)
         late = _findings.late(step)
         if late is not None:
-            here.findings.append(late)
+            self._found(here, late)
         if account.is_disputed(time):
-            here.findings.append(
+            self._found(
+                here,
                 Finding(
                     FindingKind.DISPUTED,
                     record.consignment,
@@ -485,9 +486,17 @@ class Custody:
                     time,
                     f"The signer's account was revoked from {_findings.time_text(account.revoked_from)} on, by a revocation "
                     f"at {_findings.time_text(account.revoked_at)}; this record was taken between.",
-                )
+                ),
             )
         return step
+
+    def _keep(self, here: _Consignment, step: Step) -> None:
+        """Keep a step of a consignment; a replay of millions keeps them elsewhere."""
+        here.steps.append(step)
+
+    def _found(self, here: _Consignment, finding: Finding) -> None:
+        """Keep a finding of a consignment; the same."""
+        here.findings.append(finding)
 
     def _other(self, record: CustodyRecord) -> bytes | None:
         if record.kind == _Kind.OPEN:
@@ -617,13 +626,13 @@ class Custody:
                 continue
             relation = "something inside it" if consignment in around else "what it is in"
             sentence = f"While the consignment was on hold by {', '.join(sorted(concerned[consignment]))}, {relation} {what}."
-            self._consignments[consignment].findings.append(
-                Finding(kind, consignment, step.digest, step.accepted_at, sentence)
+            self._found(
+                self._consignments[consignment],
+                Finding(kind, consignment, step.digest, step.accepted_at, sentence),
             )
 
-    @staticmethod
-    def _note(here: _Consignment, kind: FindingKind, step: Step, sentence: str) -> None:
-        here.findings.append(Finding(kind, step.record.consignment, step.digest, step.accepted_at, sentence))
+    def _note(self, here: _Consignment, kind: FindingKind, step: Step, sentence: str) -> None:
+        self._found(here, Finding(kind, step.record.consignment, step.digest, step.accepted_at, sentence))
 
     # ------------------------------------------------------------------------------------------------------ reading
 

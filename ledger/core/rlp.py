@@ -77,6 +77,11 @@ def of_integer(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
+def list_prefix(length: int) -> bytes:
+    """What stands before a list's payload of so many bytes."""
+    return _prefix(0xC0, length)
+
+
 def _prefix(offset: int, length: int) -> bytes:
     if length < 56:
         return bytes((offset + length,))

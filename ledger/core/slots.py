@@ -16,6 +16,8 @@ ACCOUNTS = 0  # AdministrationRegistry
 HEADS = 0  # ManifestLog
 CLOSURES = 1
 TRAILS = 1  # ConsignmentLedger
+SEQUENCES = {"AdministrationRegistry": 5, "ManifestLog": 3, "ConsignmentLedger": 0}
+"""The slot of each contract whose lowest 64 bits count its events."""
 
 
 def head(administration: bytes, epoch: int, size: int) -> bytes:

@@ -39,14 +39,16 @@ class FaultyNode:
         self._thread.join()
         self._http.close()
 
-    def _answer(self, request: dict[str, Any]) -> Any:
-        self.asked.append(request["method"])
-        answer: Any = {"jsonrpc": "2.0", "id": request["id"], "result": None}
+    def _answer(self, request: Any) -> Any:
+        requests = request if isinstance(request, list) else [request]  # a fault sees a list as it was sent
+        self.asked += [each["method"] for each in requests]
+        nothing: list[Any] = [{"jsonrpc": "2.0", "id": each["id"], "result": None} for each in requests]
+        answer: Any = nothing if isinstance(request, list) else nothing[0]
         if self.upstream is not None:
             answer = self.pass_on(request)
         return answer if self.fault is None else self.fault(request, answer)
 
-    def pass_on(self, request: dict[str, Any]) -> Any:
+    def pass_on(self, request: Any) -> Any:
         """What the true node answers now."""
         assert self.upstream is not None
         return self._http.post(self.upstream, json=request).json()

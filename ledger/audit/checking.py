@@ -1,0 +1,476 @@
+"""One chunk of blocks by itself: headers linked, receipts whole, events taken apart, signatures recovered.
+
+What needs no state is done here, so that several processes can do it at once: `folding` then takes the outcome in order.
+A custody event is cut out of its receipt by place, since all of them have one form, and becomes a row of `ROW` bytes:
+
+    0 sequence 8 · 8 block 8 · 16 time 8 · 24 place in the block 4 · 28 zero 4 · 32 digest 32 · 64 signer 20
+    · 84 other consignment 32 · 116 record 177 · 293 zero 3 · 296 three places of rows before it, 8 each (`journal`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.audit import blocks
+from ledger.audit.blocks import Chunk, Network
+from ledger.chain import artifact
+from ledger.config import CONTRACTS
+from ledger.core import headers, receipts, transactions
+from ledger.core.records import CustodyRecord, Domain, ManifestRecord, keccak
+from ledger.core.signatures import recover_address
+from ledger.errors import InvalidEncoding, InvalidSignature
+
+ROW = 320
+LINKS = 296  # where a row's three places of rows before it stand
+_MOST_CHUNK_BYTES = 1 << 30  # of a chunk uncompressed
+_TYPE_HASH = keccak(CustodyRecord.TYPE)
+_DATA_BYTES = 480  # of RecordAppended: sequence, nine words of record, offset, length, 96 for the signature
+# What a RecordAppended looks like in a receipt before its data: lengths never vary.
+_BEFORE = bytes.fromhex("f9027e94"), bytes.fromhex("f884a0"), bytes.fromhex("b901e0")
+_LOG_BYTES = 641
+_TOPICS_AT = 60  # of the first indexed value, within the log
+_DATA_AT = 161
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event other than RecordAppended, taken apart.
+
+    Attributes:
+        contract: Name of the contract.
+        name: Name of the event.
+        sequence: Its number in this contract.
+        values: Its arguments by name: integers, booleans as integers, bytes of their own width; addresses are 20 bytes.
+        block: Number of its block.
+        time: Time of its block, Unix seconds.
+        place: Its place among the block's logs, from 0.
+        rows_before: How many custody rows of the chunk come before it.
+        sender: Who sent the transaction, 20 bytes; None if no transaction shows it.
+        call: The call of that transaction to this very contract; None if no transaction shows it.
+    """
+
+    contract: str
+    name: str
+    sequence: int
+    values: dict[str, Any]
+    block: int
+    time: int
+    place: int
+    rows_before: int
+    sender: bytes | None
+    call: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a block, and where.
+
+    Attributes:
+        check: The name of the check that it fails.
+        block: Number of the block.
+        sentence: What is wrong, in words.
+    """
+
+    check: str
+    block: int
+    sentence: str
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a chunk holds, up to its first fault.
+
+    Attributes:
+        first: Number of the first block.
+        parent: The hash its first block names as its parent, 32 bytes.
+        last: Number of the last good block; `first - 1` if none is.
+        hashes: The hashes of the good blocks, 32 bytes each.
+        last_time: Its time, Unix seconds.
+        rows: Custody events, `ROW` bytes each.
+        happenings: The other events, in order.
+        headers: The headers as RLP, where the consensus seals them; else none.
+        state_root: Of the last good block, 32 bytes.
+        signatures: How many signatures were recovered.
+        receipts: How many receipts were checked against their roots.
+        fault: Why it ends early, or None.
+    """
+
+    first: int
+    parent: bytes = b""
+    last: int = 0
+    hashes: list[bytes] = field(default_factory=list)
+    last_time: int = 0
+    rows: bytes = b""
+    happenings: list[Happening] = field(default_factory=list)
+    headers: list[bytes] = field(default_factory=list)
+    state_root: bytes = b""
+    signatures: int = 0
+    receipts: int = 0
+    fault: Fault | None = None
+
+
+class _Wrong(Exception):
+    """A block fails a check."""
+
+    def __init__(self, check: str, sentence: str) -> None:
+        self.check = check
+        self.sentence = sentence
+        super().__init__(sentence)
+
+
+class Checker:
+    """Checks chunks of one network; stateless between them.
+
+    Args:
+        network: The chain.
+        recovers: Whether signatures are recovered; without it nobody knows who signed what.
+    """
+
+    def __init__(self, network: Network, *, recovers: bool = True) -> None:
+        self._network = network
+        self._recovers = recovers
+        self._consensus: headers.Consensus | None = "qbft" if network.consensus == "qbft" else None
+        self._names = {network.addresses[name]: name for name in CONTRACTS}
+        self._blooms = [_bloom_bits(address) for address in network.addresses.values()]
+        domain = Domain(network.chain_id, network.addresses["ConsignmentLedger"])
+        self._typed = b"\x19\x01" + domain.separator
+        self._log_domain = Domain(network.chain_id, network.addresses["ManifestLog"])
+        ours = network.addresses["ConsignmentLedger"]
+        appended = next(
+            topic for topic, form in forms("ConsignmentLedger").items() if form.name == "RecordAppended"
+        )
+        self._prefix = _BEFORE[0] + ours + _BEFORE[1] + appended + b"\xa0"
+        self._appended = appended
+
+    def check(self, chunk: Chunk) -> Checked:
+        """Check a chunk; what is wrong ends it and is in `fault`."""
+        outcome = Checked(chunk.first, last=chunk.first - 1)
+        rows: list[bytes] = []
+        number = chunk.first
+        try:
+            for shown in blocks.decode(_plain(chunk)):
+                if number > chunk.last:
+                    raise _Wrong("chain", f"more blocks are there than the {chunk.last} that were announced")
+                self._block(shown, number, outcome, rows)
+                number += 1
+            if number <= chunk.last:
+                raise _Wrong("chain", "the block is missing")
+        except _Wrong as wrong:
+            outcome.fault = Fault(wrong.check, number, f"Block {number} ({chunk.place}): {wrong.sentence}.")
+        except (InvalidEncoding, InvalidSignature) as error:
+            outcome.fault = Fault("chain", number, f"Block {number} ({chunk.place}): {error}")
+        outcome.rows = b"".join(rows)
+        return outcome
+
+    def _block(self, shown: blocks.ShownBlock, number: int, outcome: Checked, rows: list[bytes]) -> None:
+        header = headers.decode(shown.header)
+        if header.number != number:
+            raise _Wrong("chain", f"the header shown is that of block {header.number}")
+        if number == outcome.first:
+            outcome.parent = header.parent_hash
+        elif header.parent_hash != outcome.hashes[-1]:
+            raise _Wrong("chain", "its parent is not the block before it")
+        bloom = int.from_bytes(header.logs_bloom, "big")
+        found: list[bytes] = []
+        happenings: list[Happening] = []
+        if shown.receipts:
+            if receipts.receipts_root(shown.receipts) != header.receipts_root:
+                raise _Wrong(
+                    "receipts",
+                    "the receipts shown do not hash to the root in its header: logs were left out, added or changed",
+                )
+            self._events(shown, number, header.timestamp, found, happenings, len(rows))
+        elif any(bloom & bits == bits for bits in self._blooms):
+            raise _Wrong("receipts", "no receipts are shown, though its header says that there may be events")
+        # the whole block or nothing of it
+        rows += found
+        outcome.happenings += happenings
+        if self._recovers:
+            outcome.signatures += len(found)
+        outcome.receipts += len(shown.receipts)
+        outcome.last = number
+        outcome.hashes.append(headers.block_hash(header, self._consensus))
+        outcome.last_time, outcome.state_root = header.timestamp, header.state_root
+        if self._network.consensus != "development":
+            outcome.headers.append(shown.header)
+
+    def _events(
+        self,
+        shown: blocks.ShownBlock,
+        number: int,
+        time: int,
+        rows: list[bytes],
+        happenings: list[Happening],
+        rows_before: int,
+    ) -> None:
+        place = 0
+        for at, receipt in enumerate(shown.receipts):
+            for log in self._logs(receipt):
+                if isinstance(log, bytes):
+                    rows.append(self._row(log, number, time, place))
+                elif log.address in self._names:
+                    happenings.append(
+                        self._happening(
+                            log, number, time, place, rows_before + len(rows), shown.transactions.get(at)
+                        )
+                    )
+                place += 1
+
+    def _logs(self, receipt: bytes) -> Iterator[bytes | receipts.Log]:
+        """The receipt's logs in order; those that have RecordAppended's form as their bytes."""
+        at, end = _logs_of(receipt)
+        prefix, width = self._prefix, len(self._prefix)
+        while at < end:
+            if receipt[at : at + width] == prefix and at + _LOG_BYTES <= end:
+                yield receipt[at : at + _LOG_BYTES]
+                at += _LOG_BYTES
+                continue
+            _, stop = _list_at(receipt, at, end)
+            log = receipts.decode_log(receipt[at:stop])
+            if log.address == self._network.addresses["ConsignmentLedger"] and log.topics[:1] == (
+                self._appended,
+            ):
+                raise _Wrong(
+                    "receipts", "an event RecordAppended has a form that the contract never gives it"
+                )
+            yield log
+            at = stop
+
+    def _row(self, log: bytes, number: int, time: int, place: int) -> bytes:
+        data = log[_DATA_AT:]
+        digest = keccak(self._typed + keccak(_TYPE_HASH + data[32:320]))
+        signer = log[138:158]
+        if log[_TOPICS_AT : _TOPICS_AT + 32] != data[32:64]:
+            raise _Wrong("receipts", "an event RecordAppended names another consignment than its record")
+        if self._recovers:
+            try:
+                recovered = recover_address(digest, data[384:449])
+            except InvalidSignature as error:
+                raise _Wrong("signatures", f"record 0x{digest.hex()} is not signed: {error.rule}") from None
+            if recovered != signer:
+                raise _Wrong(
+                    "signatures",
+                    f"record 0x{digest.hex()} is signed by 0x{recovered.hex()}, not by 0x{signer.hex()}",
+                )
+        return b"".join(
+            (
+                data[24:32],
+                number.to_bytes(8, "big"),
+                time.to_bytes(8, "big"),
+                place.to_bytes(4, "big"),
+                b"\0\0\0\0",
+                digest,
+                signer,
+                log[93:125],
+                data[32:64],
+                data[95:96],
+                data[96:112],
+                data[128:240],
+                data[280:288],
+                data[312:320],
+                bytes(27),
+            )
+        )
+
+    def _happening(
+        self,
+        log: receipts.Log,
+        number: int,
+        time: int,
+        place: int,
+        rows_before: int,
+        raw: bytes | None,
+    ) -> Happening:
+        contract = self._names[log.address]
+        form = forms(contract).get(log.topics[0] if log.topics else b"")
+        if form is None:
+            raise _Wrong("receipts", f"{contract} emitted an event that it does not have")
+        values = form.decode(log)
+        if form.name == "ManifestClosed" and self._recovers:
+            self._check_closure(values)
+        sender = call = None
+        if raw is not None:
+            sent = transactions.decode(raw)
+            if sent.to == log.address:
+                sender, call = sent.sender, sent.data
+        return Happening(
+            contract,
+            form.name,
+            values.pop("sequence"),
+            values,
+            number,
+            time,
+            place,
+            rows_before,
+            sender,
+            call,
+        )
+
+    def _check_closure(self, values: dict[str, Any]) -> None:
+        record = manifest_record(values)
+        digest = record.digest(self._log_domain)
+        try:
+            signer = recover_address(digest, values["signature"])
+        except InvalidSignature as error:
+            raise _Wrong(
+                "signatures", f"the closing record 0x{digest.hex()} is not signed: {error.rule}"
+            ) from None
+        if digest != values["digest"] or signer != values["signer"]:
+            raise _Wrong("signatures", f"the closing record 0x{digest.hex()} is not by whom the event says")
+
+
+def manifest_record(values: dict[str, Any]) -> ManifestRecord:
+    """The record of a ManifestClosed event."""
+    return ManifestRecord(
+        values["record.party"],
+        values["record.kind"],
+        values["record.reason"],
+        values["record.consignment"],
+        values["record.manifestRoot"],
+        values["record.supersedes"],
+        values["record.issuedAt"],
+    )
+
+
+def custody_record(row: bytes) -> CustodyRecord:
+    """The record of a row."""
+    return CustodyRecord(
+        row[116:148],
+        row[148],
+        row[149:165],
+        row[165:197],
+        row[197:229],
+        row[229:261],
+        row[261:277],
+        int.from_bytes(row[277:285], "big"),
+        int.from_bytes(row[285:293], "big"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an event is laid out: its name, and its indexed and other arguments with their types, tuples taken apart."""
+
+    name: str
+    indexed: tuple[tuple[str, str], ...]
+    others: tuple[tuple[str, str], ...]
+
+    def decode(self, log: receipts.Log) -> dict[str, Any]:
+        """The arguments by name; those of a tuple as `tuple.name`.
+
+        Raises:
+            InvalidEncoding: The log has not this form.
+        """
+        if len(log.topics) != len(self.indexed) + 1 or len(log.data) < 32 * len(self.others):
+            raise InvalidEncoding("event", 0, f"{self.name} has other topics or less data")
+        values = {
+            name: _value(kind, topic)
+            for (name, kind), topic in zip(self.indexed, log.topics[1:], strict=True)
+        }
+        for place, (name, kind) in enumerate(self.others):
+            word = log.data[32 * place : 32 * place + 32]
+            values[name] = _bytes_at(log.data, word) if kind == "bytes" else _value(kind, word)
+        return values
+
+
+_FORMS: dict[str, dict[bytes, Form]] = {}
+
+
+def forms(contract: str) -> dict[bytes, Form]:
+    """The forms of a contract's events by their first topic."""
+    if contract not in _FORMS:
+        found = {}
+        for item in artifact(contract)["abi"]:
+            if item["type"] == "event":
+                signature = f"{item['name']}({','.join(_type(each) for each in item['inputs'])})"
+                indexed = tuple((each["name"], each["type"]) for each in item["inputs"] if each["indexed"])
+                others = tuple(
+                    flat for each in item["inputs"] if not each["indexed"] for flat in _flattened(each)
+                )
+                found[keccak(signature.encode())] = Form(item["name"], indexed, others)
+        _FORMS[contract] = found
+    return _FORMS[contract]
+
+
+def _type(item: dict[str, Any]) -> str:
+    if item["type"] != "tuple":
+        return str(item["type"])
+    return f"({','.join(_type(each) for each in item['components'])})"
+
+
+def _flattened(item: dict[str, Any]) -> list[tuple[str, str]]:
+    if item["type"] != "tuple":
+        return [(item["name"], item["type"])]
+    return [(f"{item['name']}.{each['name']}", each["type"]) for each in item["components"]]
+
+
+def _value(kind: str, word: bytes) -> Any:
+    if kind == "address":
+        return word[12:]
+    if kind.startswith("bytes"):
+        return word[: int(kind[5:])]
+    return int.from_bytes(word, "big")
+
+
+def _bytes_at(data: bytes, word: bytes) -> bytes:
+    offset = int.from_bytes(word, "big")
+    length = int.from_bytes(data[offset : offset + 32], "big")
+    if offset + 32 + length > len(data):
+        raise InvalidEncoding("event", offset, "its bytes end within a value")
+    return data[offset + 32 : offset + 32 + length]
+
+
+def _logs_of(receipt: bytes) -> tuple[int, int]:
+    """Where the list of logs of a receipt begins and ends; the root over the receipt vouches for the rest of it."""
+    at = 1 if receipt[:1] < b"\x80" else 0
+    at, end = _list_at(receipt, at, len(receipt))
+    for _ in range(3):  # status, gas, bloom
+        at = _after_bytes(receipt, at)
+    return _list_at(receipt, at, end)
+
+
+def _list_at(data: bytes, at: int, end: int) -> tuple[int, int]:
+    first = data[at] if at < end else 0
+    if first < 0xC0:
+        raise InvalidEncoding("receipt", at, "a list is expected")
+    size = max(0, first - 0xF7)
+    length = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else first - 0xC0
+    begin = at + 1 + size
+    if begin + length > end:
+        raise InvalidEncoding("receipt", at, "it ends within a list")
+    return begin, begin + length
+
+
+def _after_bytes(data: bytes, at: int) -> int:
+    first = data[at] if at < len(data) else 0xC0
+    if first >= 0xC0:
+        raise InvalidEncoding("receipt", at, "bytes are expected")
+    if first < 0x80:
+        return at + 1
+    size = max(0, first - 0xB7)
+    length = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else first - 0x80
+    return at + 1 + size + length
+
+
+def _bloom_bits(address: bytes) -> int:
+    hashed = keccak(address)
+    return sum({1 << (int.from_bytes(hashed[at : at + 2], "big") & 2047) for at in (0, 2, 4)})
+
+
+def _plain(chunk: Chunk) -> bytes:
+    """A chunk's bytes, unpacked where they are packed; a hash over them was checked by whoever read them."""
+    if not chunk.compressed:
+        return chunk.data
+    import zstandard
+
+    if chunk.compressed > _MOST_CHUNK_BYTES:
+        raise _Wrong("chain", "its chunk says it is over 1 GiB")
+    try:
+        data = zstandard.ZstdDecompressor().decompress(chunk.data, max_output_size=chunk.compressed)
+    except zstandard.ZstdError:
+        raise _Wrong("chain", "its chunk can't be unpacked") from None
+    if len(data) != chunk.compressed:
+        raise _Wrong("chain", "its chunk has another size than it says")
+    return data
