@@ -508,6 +508,10 @@ def _taken(value: Any, place: str) -> Taken:
 
 def _shown(value: Any, place: str) -> Shown:
     if isinstance(value, Mapping) and value.keys() == {"disclosure"}:
+        if not isinstance(
+            value["disclosure"], dict
+        ):  # `from_json` takes a text too: that would be a second spelling
+            _FORM.fail(place + "/disclosure", "an object is expected")
         try:
             return Part(Disclosure.from_json(value["disclosure"]))
         except InvalidDisclosure as error:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 import sealed_headers
 from ledger_at_work import manifest_document
+from second_verifier import verify
 
 from ledger import chain as chain_module
 from ledger import exporting
@@ -18,7 +19,6 @@ from ledger.core.identifiers import Party
 from ledger.core.records import ZERO32, CustodyKind, Role, keccak
 from ledger.core.signatures import account_of
 from ledger.core.state_proof import verify_account, verify_storage
-from ledger.core.verify import verify
 from ledger.errors import ChainUnavailable, ChainViolation, InvalidDisclosure, NotFound
 
 K = CustodyKind

@@ -51,6 +51,18 @@ def test_no_other_spelling_is_read(files):
             raise AssertionError(name)
 
 
+def test_a_disclosure_is_an_object_and_no_text_of_one(files):
+    value = orjson.loads(files[0])
+    shown = value["manifest"]["shown"]
+    for indent in (None, 2):
+        spelled_again = value | {
+            "manifest": value["manifest"]
+            | {"shown": {"disclosure": json.dumps(shown["disclosure"], indent=indent)}}
+        }
+        with pytest.raises(InvalidEvidence, match="/manifest/shown/disclosure, an object is expected"):
+            Evidence.decode(canonical.encode(spelled_again))
+
+
 def _places(value, place=()):
     if isinstance(value, dict | list):
         for key, each in value.items() if isinstance(value, dict) else enumerate(value):

@@ -8,6 +8,7 @@ import evidence_maker
 import orjson
 import pytest
 from evidence_maker import NOW, World, history
+from evidence_mutations import containers, mutate
 
 from ledger.core import canonical
 from ledger.core.records import CustodyKind
@@ -62,53 +63,6 @@ def test_every_byte_of_a_valid_file_counts(files):
         assert passing == [], [data[max(0, at - 40) : at + 10] for at in passing[:3]]
 
 
-def _containers(value, found):
-    if isinstance(value, dict | list):
-        if value:
-            found.append(value)
-        for each in value.values() if isinstance(value, dict) else value:
-            _containers(each, found)
-    return found
-
-
-def _scalar(value, chance):
-    if isinstance(value, bool) or value is None:
-        return not value
-    if isinstance(value, int):
-        return chance.choice((value + 1, value - 1, -value, 0, 2**53, str(value), None))
-    if isinstance(value, str):
-        cut = chance.randrange(len(value) + 1)
-        return chance.choice((value[:cut], value + "00", value.upper(), "", None, value[::-1], [value], "0x"))
-    return chance.choice((None, {}, [], "0x", 0))
-
-
-def _mutate(value, chance):
-    """One structural change of a parsed file, in place."""
-    containers = _containers(value, [])
-    target = chance.choice(containers)
-    keys = list(target) if isinstance(target, dict) else range(len(target))
-    key, other = chance.choice(list(keys)), chance.choice(list(keys))
-    match chance.randrange(6):
-        case 0:
-            del target[key]
-        case 1:
-            target[key], target[other] = target[other], target[key]
-        case 2:
-            target[key] = _scalar(target[key], chance)
-        case 3:
-            source = chance.choice(containers)
-            places = list(source) if isinstance(source, dict) else range(len(source))
-            target[key] = orjson.loads(orjson.dumps(source[chance.choice(list(places))]))
-        case 4 if isinstance(target, list):
-            target.insert(chance.randrange(len(target) + 1), orjson.loads(orjson.dumps(target[key])))
-        case 4:
-            target[key + "_"] = orjson.loads(orjson.dumps(target[key]))
-        case 5 if isinstance(target, list):
-            chance.shuffle(target)
-        case 5:
-            target.clear()
-
-
 def test_no_structural_change_of_a_valid_file_passes(files):
     count = 300_000 if os.environ.get("CARGO_PROOF") else 2_000
     for data, trust in files:
@@ -118,8 +72,8 @@ def test_no_structural_change_of_a_valid_file_passes(files):
         while tried < count // len(files):
             value = orjson.loads(data)
             for _ in range(chance.randint(1, 3)):
-                if _containers(value, []):
-                    _mutate(value, chance)
+                if containers(value):
+                    mutate(value, chance)
             changed = canonical.encode(value)
             if changed == data:
                 continue

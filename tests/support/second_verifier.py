@@ -1,0 +1,119 @@
+"""The second verifier, `verifier/cargo-evidence.html`, in a real browser without a network; and whether it agrees.
+
+The browser is Debian's Chromium (scripts/chromium). Where it is missing, tests that need it fail under CI and
+are skipped with a line elsewhere.
+"""
+
+import atexit
+import base64
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ledger.core.verify import verify as first_verify
+
+PAGE = Path(__file__).parents[2] / "verifier" / "cargo-evidence.html"
+CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@functools.cache
+def browser():
+    """A browser with a fresh profile, offline; ended with the tests."""
+    if not CHROMIUM.exists():
+        sentence = f"{CHROMIUM} is missing: scripts/chromium installs it"
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    from playwright.sync_api import sync_playwright
+
+    profile = tempfile.mkdtemp(prefix="cargo-verifier-")
+    running = sync_playwright().start()
+    context = running.chromium.launch_persistent_context(
+        profile, executable_path=CHROMIUM, headless=True, args=list(_FLAGS), offline=True
+    )
+
+    def end():
+        context.close()
+        running.stop()
+        shutil.rmtree(profile, ignore_errors=True)
+
+    atexit.register(end)
+    return context
+
+
+def open_page():
+    """The verifier, opened from its file; `asked` are the addresses that it has asked for, its own left out."""
+    page = browser().new_page()
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(PAGE.as_uri())
+    page.asked.remove(PAGE.as_uri())
+    return page
+
+
+@functools.cache
+def _judging_page():
+    return open_page()
+
+
+def case(data, trust, now, clock_floor=0):
+    """What the page takes of one file to judge."""
+    return {
+        "evidence": base64.b64encode(data).decode(),
+        "trust": base64.b64encode(trust).decode(),
+        "now": now,
+        "clock_floor": clock_floor,
+    }
+
+
+def judge(cases):
+    """The reports of the second verifier, as `Report.to_json` gives them; `{"refused": …}` for what is no trust file."""
+    reports = []
+    for start in range(0, len(cases), 100):  # a message to the browser has a largest size
+        reports += _judging_page().evaluate(
+            "cases => window.judgeEvidence(cases)", cases[start : start + 100]
+        )
+    for report in reports:
+        block = report.get("as_of")
+        if block is not None:  # numbers beyond 2^53 travel as text
+            report["as_of"] = block | {name: int(block[name]) for name in ("block", "age_seconds")}
+    return reports
+
+
+def are_alike(said, due):
+    """Whether two reports say the same, word by word.
+
+    Which of several faults of a file's form is met first is each reader's own; that there is one is not.
+    """
+    return _without_place(said) == _without_place(due)
+
+
+def _without_place(report):
+    if "refused" in report:
+        return {"refused": report["refused"].partition(": at ")[0]}
+    first, *others = report["checks"]
+    if first["message"].startswith("This is no evidence file: at "):
+        first = first | {"message": "This is no evidence file"}
+    return report | {"checks": [first, *others]}
+
+
+def verify(data, trust, now, *, clock_floor=0):
+    """`ledger.core.verify.verify`, and the second verifier says the same; without a browser the first alone."""
+    report = first_verify(data, trust, now, clock_floor=clock_floor)
+    if CHROMIUM.exists() or os.environ.get("CI"):
+        (second,) = judge([case(data, trust.encode(), now, clock_floor)])
+        assert are_alike(second, report.to_json()), second
+    return report

@@ -1,0 +1,64 @@
+/** Parties, times, ages and trade references, as people write them. */
+import { padRight, part, size, toArray } from "./bytes.js";
+
+const LAST_PRINTABLE_SECOND = 253_402_300_799n; // 9999-12-31T23:59:59Z
+const PARTY = /^([A-Z0-9]{2,8})\0*$/;
+const ORGANISATION = /^([A-Z0-9]{0,8})\0*$/;
+const SCHEME = /^[a-z0-9-]{1,16}$/;
+const VALUE = /^[!"$-`{-~]{1,128}$/; // printable ASCII without small letters and #
+const PART = /^[!"$-`{-~]{1,32}$/;
+const SPACES = /[\s\u001c-\u001f\u0085]+/gu;
+
+/** A party of 16 bytes, or an administration of 8, as SG or SG:ACME01; as hex where the bytes are no party. */
+export function partyText(party) {
+  const text = String.fromCharCode(...toArray(padRight(party, 16)));
+  const administration = PARTY.exec(text.slice(0, 8));
+  const organisation = ORGANISATION.exec(text.slice(8));
+  if (!administration || !organisation) return party;
+  return organisation[1] ? `${administration[1]}:${organisation[1]}` : administration[1];
+}
+
+/** An administration's code, as "NL", as 8 bytes; null if it is none. */
+export function administrationBytes(text) {
+  if (!/^[A-Z0-9]{2,8}$/.test(text)) return null;
+  return padRight("0x" + [...text].map((letter) => letter.charCodeAt(0).toString(16)).join(""), 8);
+}
+
+/** The customs administration itself, 16 bytes, that a party belongs to. */
+export const customsOf = (party) => padRight(part(party, 0, 8), 16);
+
+/** Whether a party is a customs administration itself. */
+export const isCustoms = (party) => size(party) === 16 && customsOf(party) === party;
+
+/** Unix seconds as RFC 3339 UTC; as the number where no calendar reaches it. */
+export function timeText(seconds) {
+  const time = BigInt(seconds);
+  if (time < 0n || time > LAST_PRINTABLE_SECOND) return String(time);
+  return new Date(Number(time) * 1000).toISOString().replace(".000Z", "Z");
+}
+
+/** Seconds in the largest unit of which there are two. */
+export function durationText(seconds) {
+  for (const [unit, length] of [["days", 86_400n], ["hours", 3_600n], ["minutes", 60n]])
+    if (seconds >= 2n * length) return `${seconds / length} ${unit}`;
+  return `${seconds} seconds`;
+}
+
+/** A trade reference `scheme:value` or `scheme:value#part` taken apart; null if it is none. */
+export function tradeReference(text) {
+  const found = /^([^:]*):([^#]*)(?:#(.*))?$/su.exec(text);
+  if (!found || !SCHEME.test(found[1]) || !VALUE.test(found[2])) return null;
+  if (found[3] !== undefined && !PART.test(found[3])) return null;
+  return { scheme: found[1], value: found[2] };
+}
+
+/** The trade reference that a document states; null if it is none. */
+export function statedReference(scheme, value) {
+  return tradeReference(`${scheme.replace(SPACES, "").toLowerCase()}:${value.replace(SPACES, "").toUpperCase()}`);
+}
+
+/** A text out of a document: on one line, printable, not longer than a screen has room for. */
+export function oneLine(text) {
+  const line = text.split(SPACES).filter((word) => word).join(" ");
+  return [...line].filter((character) => character === " " || !/[\p{C}\p{Z}]/u.test(character)).slice(0, 120).join("");
+}

@@ -1,0 +1,117 @@
+/**
+ * The page: takes the two files, has them judged beside it, and shows what came of it.
+ *
+ * The same script runs as the page and, from a copy of its own text, as the worker that judges: so a hostile file keeps
+ * nobody waiting at a page that does not answer. What takes too long is no pass.
+ */
+import { fromArray } from "../bytes.js";
+import { sha256 } from "../crypto.js";
+import { judge } from "../judge.js";
+import { readTrust, showProblem, showReport, showTrust } from "./show.js";
+
+const MOST_BYTES = (4 << 20) + 1; // of a file that is read: one more than evidence may have, so that it is told
+const LONGEST_MILLISECONDS = 30_000;
+const AGAIN_MILLISECONDS = 60_000; // a verdict grows old while it is looked at
+
+if (typeof document === "undefined") {
+  self.onmessage = ({ data: { evidence, trust, now } }) => self.postMessage(judge(evidence, trust, now));
+} else {
+  servePage(URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" })));
+}
+
+function servePage(workerUrl) {
+  const files = { trust: null, evidence: null }; // {name, data} each
+  let worker = null;
+  let timer = null;
+
+  /** Judge what is there; what was shown of other files is gone at once. */
+  function judgeAgain(isSame = false) {
+    stop();
+    if (!isSame) showProblem("");
+    if (!files.trust || !files.evidence) return;
+    const now = Math.floor(Date.now() / 1000);
+    const given = { evidence: files.evidence, trust: files.trust, now };
+    document.getElementById("busy").hidden = isSame;
+    timer = setTimeout(() => fail("it takes too long on this device"), LONGEST_MILLISECONDS);
+    worker = new Worker(workerUrl);
+    worker.onmessage = ({ data: report }) => {
+      stop();
+      showReport(report, given);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      fail(event.message || "this browser does not let the page compute");
+    };
+    worker.postMessage({ evidence: given.evidence.data, trust: given.trust.data, now });
+  }
+
+  function stop() {
+    worker?.terminate();
+    worker = null;
+    clearTimeout(timer);
+    document.getElementById("busy").hidden = true;
+  }
+
+  function fail(why) {
+    stop();
+    showProblem(`INDETERMINATE: the file could not be judged, since ${why}. Take nothing from it; use another device.`);
+  }
+
+  async function take(kind, file) {
+    files[kind] = null;
+    judgeAgain();
+    document.getElementById(`${kind}-said`).replaceChildren();
+    if (!file) return;
+    let data;
+    try {
+      data = new Uint8Array(await file.slice(0, MOST_BYTES).arrayBuffer());
+    } catch {
+      showProblem(`${file.name} could not be read. Choose it again.`);
+      return;
+    }
+    const taken = { name: file.name, data, sha256: sha256(fromArray(data)) };
+    if (kind === "trust" && !showTrust(taken)) return;
+    if (kind === "evidence") document.getElementById("evidence-said").textContent = `${file.name}, ${data.length} bytes`;
+    files[kind] = taken;
+    judgeAgain();
+  }
+
+  /** What is dropped beside the choosers is told apart by what it is. */
+  async function takeDropped(dropped) {
+    const kinds = await Promise.all(
+      [...dropped].map(async (file) => {
+        const start = new Uint8Array(await file.slice(0, MOST_BYTES).arrayBuffer());
+        return { file, kind: readTrust(start).trust ? "trust" : "evidence" };
+      }),
+    );
+    for (const kind of ["trust", "evidence"]) {
+      const given = kinds.filter((each) => each.kind === kind);
+      if (given.length > 1) {
+        showProblem(`Drop one ${kind} file at a time.`);
+        return;
+      }
+    }
+    for (const { file, kind } of kinds) await take(kind, file);
+  }
+
+  for (const kind of ["trust", "evidence"])
+    document.getElementById(`${kind}-file`).addEventListener("change", ({ target }) => take(kind, target.files[0]));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const kind = event.target.closest?.(".chooser")?.dataset.kind;
+    const dropped = event.dataTransfer.files;
+    if (kind && dropped.length === 1) take(kind, dropped[0]);
+    else takeDropped(dropped).catch(() => showProblem("What was dropped could not be read. Choose the files instead."));
+  });
+  document.getElementById("files").addEventListener("submit", (event) => event.preventDefault());
+  setInterval(() => document.visibilityState === "visible" && judgeAgain(true), AGAIN_MILLISECONDS);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && judgeAgain(true));
+  for (const input of document.querySelectorAll("input[type=file]")) if (input.files[0]) take(input.id.split("-")[0], input.files[0]);
+
+  // for tests and other programs in this page: [{evidence, trust, now, clock_floor}], files as base64 -> reports
+  window.judgeEvidence = (cases) =>
+    cases.map((each) => judge(ofBase64(each.evidence), ofBase64(each.trust), each.now, each.clock_floor ?? 0));
+}
+
+const ofBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

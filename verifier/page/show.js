@@ -1,0 +1,143 @@
+/** Shows: a report, a trust file in words, a problem. Texts are set as text, never as markup. */
+import { Trust } from "../format/trust.js";
+import { durationText, timeText } from "../names.js";
+import { Refusal } from "../refusal.js";
+
+const MEANINGS = {
+  VALID: ["✓", "The file holds. What may be done with the cargo is said below."],
+  INVALID: ["✕", "The file does not hold. Do not rely on it."],
+  INDETERMINATE: ["?", "It can’t be told by this file. That is no pass."],
+};
+
+const at = (id) => document.getElementById(id);
+
+function element(name, text = "", attributes = {}) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+/** A trust file read: `{trust}`, or `{problem}`, a sentence. */
+export function readTrust(data) {
+  try {
+    return { trust: new Trust(data) };
+  } catch (problem) {
+    return { problem: problem instanceof Refusal ? problem.message : "The trust file could not be read." };
+  }
+}
+
+/** Say what one trusts; false if it is no trust file. */
+export function showTrust({ name, data }) {
+  const { trust, problem } = readTrust(data);
+  if (problem) {
+    at("trust-said").replaceChildren(element("p", problem, { class: "problem" }));
+    announce(problem);
+    return false;
+  }
+  const seals =
+    trust.consensus === "development"
+      ? "a development chain that nobody seals"
+      : `${trust.validators.length} validators (${trust.consensus === "qbft" ? "QBFT" : "Clique"})`;
+  at("trust-said").replaceChildren(
+    element("b", `${trust.administration}, chain ${trust.chainId}`),
+    `, ${seals}, until ${timeText(trust.expiresAt)}. ${name}`,
+  );
+  return true;
+}
+
+/** Say what is wrong, instead of any report; "" for nothing. */
+export function showProblem(sentence) {
+  at("result").replaceChildren(...(sentence ? [element("p", sentence, { class: "problem" })] : []));
+  at("result").hidden = !sentence;
+  announce(sentence);
+}
+
+/** Show a report: verdict, age, state, checks, and by what it was judged. */
+export function showReport(report, given) {
+  if (report.refused) {
+    showProblem(report.refused);
+    return;
+  }
+  at("result").replaceChildren(
+    verdict(report),
+    asOf(report),
+    state(report),
+    element("h3", "Checks"),
+    checks(report),
+    element("h3", "Judged by"),
+    judgedBy(report, given),
+    actions(),
+  );
+  at("result").hidden = false;
+  announce(`${report.verdict}. ${report.state}`);
+}
+
+/** Screen readers hear a new verdict once, and the same one not again. */
+function announce(sentence) {
+  if (at("announcement").textContent !== sentence) at("announcement").textContent = sentence;
+}
+
+function verdict({ verdict: word }) {
+  const [sign, meaning] = MEANINGS[word];
+  const words = element("div");
+  words.append(element("h2", word, { id: "verdict" }), element("p", meaning));
+  const band = element("div", "", { class: "verdict", "data-verdict": word });
+  band.append(element("span", sign, { class: "sign", "aria-hidden": "true" }), words);
+  return band;
+}
+
+function asOf({ as_of: block }) {
+  const line = element("p", "", { class: "as-of" });
+  if (block === null) line.append("As of no block: the file shows none.");
+  else
+    line.append(
+      "As of ",
+      element("b", `${durationText(BigInt(block.age_seconds))} ago`),
+      `: block ${block.block}, ${block.time}`,
+    );
+  return line;
+}
+
+/** The state, with what matters most set apart. */
+function state({ state: sentence }) {
+  const line = element("p", "", { class: "state" });
+  for (const piece of sentence.split(/(may not go|may go)/i))
+    line.append(/^may (not )?go$/i.test(piece) ? element("strong", piece) : piece);
+  return line;
+}
+
+function checks({ checks: made }) {
+  const list = element("ol");
+  for (const { name, status, message } of made) {
+    const row = element("li");
+    row.append(
+      element("span", status, { class: "status", "data-status": status }),
+      element("span", name, { class: "name" }),
+      element("span", message, { class: "message" }),
+    );
+    list.append(row);
+  }
+  return list;
+}
+
+function judgedBy(report, { evidence, trust, now }) {
+  const list = element("dl");
+  const facts = [
+    ["Evidence file", evidence.name],
+    ["its SHA-256", evidence.sha256, "digest"],
+    ["Trust file", trust.name],
+    ["its SHA-256", report.trust, "digest"],
+    ["Device clock", timeText(now)],
+  ];
+  for (const [name, value, kind = ""] of facts) list.append(element("dt", name), element("dd", value, { class: kind }));
+  return list;
+}
+
+function actions() {
+  const print = element("button", "Print", { type: "button" });
+  print.addEventListener("click", () => window.print());
+  const row = element("div", "", { class: "actions" });
+  row.append(print);
+  return row;
+}
