@@ -43,6 +43,7 @@ from ledger.errors import (
     SignerMismatch,
     StoreError,
 )
+from ledger.grouping import Grouping
 from ledger.indexing import BATCH_BLOCKS, Indexer
 from ledger.membership import EnrolledAccount, Membership
 from ledger.messages import (
@@ -110,6 +111,28 @@ class _Prepared:
     key: bytes | None
 
 
+class _Seen:
+    """What of a batch is in the database, or came before in the batch: asked once a batch, not once a record."""
+
+    def __init__(self, session: Session, batch: Sequence[_Prepared]) -> None:
+        self._seen = session.known_among(
+            [one.digest for one in batch],
+            [one.record.manifest_id for one in batch if one.record.manifest_id is not None],
+            [one.record.consignment for one in batch if one.reference is not None],
+            [one.reference for one in batch if one.reference is not None],
+        )
+
+    def is_first(self, one: _Prepared) -> bool:
+        """Whether a LODGE has neither record nor manifest here, nor its consignment or reference if it names them."""
+        names: set[bytes | str] = {one.digest, one.record.manifest_id or one.digest}
+        if one.reference is not None:
+            names |= {one.record.consignment, one.reference}
+        if one.record.kind != ManifestKind.LODGE or not self._seen.isdisjoint(names):
+            return False
+        self._seen |= names
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class _CheckedRecord:
     """A custody submission whose form, signature and document are checked."""
@@ -173,6 +196,8 @@ class Ledger:
         self.profile = config.profile
         self.administration = Party.parse(config.administration)
         self._code = self.administration.administration_bytes
+        self._log_domain = config.profile.log_domain
+        self._lodging = Grouping(self._lodge)
         self._chain = Chain(config.profile)
         self._store = Store(config.database_url, create=create)
         self._membership = Membership()
@@ -242,7 +267,7 @@ class Ledger:
             Conflict: It is closed already, or the trade reference is in use for another open consignment.
             ChainUnread: The account is not known, and the registry is not read to its end yet.
         """
-        answer = self.lodge_many([submission])[0]
+        answer = self._lodging.commit(self._prepare(submission))
         if isinstance(answer, LedgerError):
             raise answer
         return answer
@@ -257,9 +282,15 @@ class Ledger:
                 prepared.append(self._prepare(submission))
             except LedgerError as error:
                 prepared.append(error)
+        return self._lodge(prepared)
+
+    def _lodge(
+        self, prepared: Sequence[_Prepared | LedgerError]
+    ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
         answers: list[tuple[ManifestAccepted, bool] | LedgerError] = []
         with self._store.write() as session:
             membership = self._members(session)
+            seen = _Seen(session, [one for one in prepared if isinstance(one, _Prepared)])
             log = session.log()
             if self._extent(session).is_foreign:
                 raise StoreError(
@@ -272,7 +303,7 @@ class Ledger:
                     answers.append(one)
                     continue
                 try:
-                    answer, is_new = self._accept(session, membership, one, log.epoch, next_index)
+                    answer, is_new = self._accept(session, membership, seen, one, log.epoch, next_index)
                 except ChainError:
                     raise  # about this service, not about the record: all of them are tried again
                 except LedgerError as error:
@@ -288,7 +319,7 @@ class Ledger:
         record = submission.record.to_record()
         record.require_form()
         signature = from_hex(submission.signature)
-        digest = record.digest(self.profile.log_domain)
+        digest = record.digest(self._log_domain)
         signer = signatures.recover_address(digest, signature)
         if record.issued_at > _now() + _AHEAD_SECONDS:
             raise InvalidRecord(
@@ -315,17 +346,24 @@ class Ledger:
         )
 
     def _accept(
-        self, session: Session, membership: Membership, one: _Prepared, epoch: int, index: int
+        self,
+        session: Session,
+        membership: Membership,
+        seen: _Seen,
+        one: _Prepared,
+        epoch: int,
+        index: int,
     ) -> tuple[ManifestAccepted, bool]:
         record = one.record
         manifest_id = record.manifest_id
-        there = self._already(session, one)
+        is_unknown = seen.is_first(one)
+        there = None if is_unknown else self._already(session, one)
         if there is not None:
             state = _state_of(there, self._extent(session))
             return views.manifest_accepted(there, state, self._code), False
         account = self._permitted(session, membership, one.signer, record.party)
         self._require_closable(session, account, record)
-        is_new_here = self._require_consignment(session, one)
+        is_new_here = self._require_consignment(session, one, is_unknown)
         row = {
             "digest": one.digest,
             "manifest_id": manifest_id,
@@ -391,8 +429,8 @@ class Ledger:
             row["anchor_by"],
         )
         return {
-            "promise_signer": bytes.fromhex(signatures.account_of(key)[2:]),
-            "promise_signature": signatures.sign(promise.digest(self.profile.log_domain), key),
+            "promise_signer": signatures.address_of(key),
+            "promise_signature": signatures.sign(promise.digest(self._log_domain), key),
         }
 
     def _permitted(
@@ -439,11 +477,11 @@ class Ledger:
         self._require_caught_up(session, what, name)
         return NotFound(what, name)
 
-    def _require_consignment(self, session: Session, one: _Prepared) -> bool:
+    def _require_consignment(self, session: Session, one: _Prepared, is_unknown: bool) -> bool:
         """Refuse a reference and key that don't open the consignment; whether it is new here is returned."""
         if one.reference is None or one.key is None:
             return False
-        known = session.known_consignment(one.record.consignment)
+        known = None if is_unknown else session.known_consignment(one.record.consignment)
         if known is not None:
             if (known.reference, known.key) != (one.reference, one.key):
                 raise Conflict("This consignment is known here under another trade reference or key.")
@@ -451,7 +489,8 @@ class Ledger:
         expected = records.consignment_id(one.record.party, records.blind(one.key, one.reference))
         if expected != one.record.consignment:
             raise DigestMismatch("The consignment id", one.record.consignment, expected)
-        self._require_one_consignment(session, one.reference, one.record.consignment)
+        if not is_unknown:
+            self._require_one_consignment(session, one.reference, one.record.consignment)
         return True
 
     def _require_one_consignment(self, session: Session, reference: str, consignment: bytes) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     Row,
@@ -104,14 +105,35 @@ class KnownConsignment:
 class Session:
     """One transaction's view of the database.
 
+    Rows of a batch are gathered and written together, before the next statement of another kind or the commit: a
+    statement of its own for each costs more than all else that is done for it.
+
     Args:
         connection: On which the transaction is.
         vault: What seals and opens documents and keys; without it they can't be read or written.
     """
 
     def __init__(self, connection: Connection, vault: Vault | None = None) -> None:
-        self._connection = connection
+        self._plain_connection = connection
+        self._gathered: dict[tuple[Table, bool], list[dict[str, Any]]] = {}
         self._vault = vault
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection, with all that was gathered written."""
+        if self._gathered:
+            self.flush()
+        return self._plain_connection
+
+    def _gather(self, table: Table, rows: Iterable[dict[str, Any]], *, once: bool = False) -> None:
+        """Insert rows with the next statement; `once` leaves alone what is there already."""
+        self._gathered.setdefault((table, once), []).extend(rows)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        gathered, self._gathered = self._gathered, {}
+        for (table, once), rows in gathered.items():
+            self._plain_connection.execute(self._insert_once(table) if once else insert(table), rows)
 
     def _one(self, query: Select[Any]) -> Row[Any] | None:
         return self._connection.execute(query).first()
@@ -142,7 +164,7 @@ class Session:
 
     def _insert_once(self, table: Table) -> Any:
         """An insert that leaves the row alone which is there already."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        dialect = postgresql if self._plain_connection.dialect.name == "postgresql" else sqlite
         return dialect.insert(table).on_conflict_do_nothing()
 
     # --- identity
@@ -189,7 +211,31 @@ class Session:
     def add_manifests(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert accepted manifest records."""
         if rows:
-            self._connection.execute(insert(t.manifests), [dict(row) for row in rows])
+            self._gather(t.manifests, map(dict, rows))
+
+    def known_among(
+        self,
+        digests: Iterable[bytes],
+        manifest_ids: Iterable[bytes],
+        consignments: Iterable[bytes],
+        references: Iterable[str],
+    ) -> set[bytes | str]:
+        """Which of these record digests, manifest ids, consignments and trade references are here already."""
+        found: set[bytes | str] = set()
+        for column, values in (
+            (t.manifests.c.digest, [*digests]),
+            (t.manifests.c.manifest_id, [*manifest_ids]),
+            (t.consignments.c.consignment, [*consignments]),
+        ):
+            found |= self._present(column, values)
+        terms = {self._require_vault().term(REFERENCE, reference): reference for reference in references}
+        return found | {terms[term] for term in self._present(t.consignments.c.reference, [*terms])}
+
+    def _present(self, column: Column[Any], values: list[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for some in _some_at_a_time(values):
+            found |= {row[0] for row in self._all(select(column).where(column.in_(some)))}
+        return found
 
     def manifest(self, key: bytes) -> Row[Any] | None:
         """The manifest record of a manifest id or of a record digest."""
@@ -360,7 +406,7 @@ class Session:
             "data_key": sealed.data_key,
             "body": sealed.body,
         }
-        self._connection.execute(self._insert_once(t.sealed_objects).values(values))
+        self._gather(t.sealed_objects, [values], once=True)
 
     def _sealed_row(self, place: Place) -> Row[Any] | None:
         return self._one(
@@ -463,9 +509,8 @@ class Session:
     def add_consignment(self, consignment: bytes, reference: str, key: bytes, opener: bytes) -> None:
         """Keep a consignment's trade reference, key and opener, once."""
         term = self._require_vault().term(REFERENCE, reference)
-        self._connection.execute(
-            self._insert_once(t.consignments).values(consignment=consignment, reference=term, opener=opener)
-        )
+        row = {"consignment": consignment, "reference": term, "opener": opener}
+        self._gather(t.consignments, [row], once=True)
         self._add_sealed(Place(CONSIGNMENT, consignment), key + reference.encode("utf-8"))
 
     def known_consignment(self, consignment: bytes) -> KnownConsignment | None:
@@ -498,7 +543,7 @@ class Session:
             for kind, value in sorted(set(terms))
         ]
         if rows:
-            self._connection.execute(self._insert_once(t.search_terms), rows)
+            self._gather(t.search_terms, rows, once=True)
 
     def search_terms_of(self, source: bytes) -> set[bytes]:
         """The terms that a record or accompanying file named, as they are kept."""
@@ -977,7 +1022,9 @@ class Store:
     def write(self) -> Iterator[Session]:
         """One writing transaction: it has the writers' turn from its start to its end; durable when this returns."""
         with self._turn, _translated(self.place), self._database.writing() as connection:
-            yield Session(connection, self._vault)
+            session = Session(connection, self._vault)
+            yield session
+            session.flush()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

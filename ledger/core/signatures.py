@@ -78,7 +78,12 @@ def sign(digest: bytes, key: bytes) -> bytes:
 
 def account_of(key: bytes) -> str:
     """The address, checksummed, of a private key's account. Raises InvalidKey as `sign` does."""
-    return checksummed(_address(_private_key(key).public_key))
+    return checksummed(address_of(key))
+
+
+def address_of(key: bytes) -> bytes:
+    """The address, 20 bytes, of a private key's account. Raises InvalidKey as `sign` does."""
+    return _own_address(_private_key(key))
 
 
 @lru_cache(maxsize=4096)
@@ -107,6 +112,11 @@ def _private_key(key: bytes) -> PrivateKey:
 # A service signs with one key by the thousand, and deriving its public key costs more than a signature. Whoever signs
 # holds the key for as long anyway.
 _load_key = lru_cache(maxsize=8)(PrivateKey)
+
+
+@lru_cache(maxsize=8)
+def _own_address(key: PrivateKey) -> bytes:
+    return _address(key.public_key)
 
 
 def _need_digest(digest: object) -> None:

@@ -107,15 +107,22 @@ def _is_allowed(value: Any, depth: int) -> bool:
     """Whether a value that `read_plain` gave has no float, no integer out of range and no container too deep."""
     level = [value]
     while level:
+        kinds = set(map(type, level))
+        if float in kinds:
+            return False
+        if int in kinds and any(
+            not -HIGHEST_INTEGER <= each <= HIGHEST_INTEGER for each in level if each.__class__ is int
+        ):
+            return False
         below: list[Any] = []
-        for each in level:
-            kind = each.__class__
-            if kind is dict or kind is list:
-                if not depth:
-                    return False
-                below += each.values() if kind is dict else each
-            elif kind is float or (kind is int and not -HIGHEST_INTEGER <= each <= HIGHEST_INTEGER):
+        if dict in kinds or list in kinds:
+            if not depth:
                 return False
+            for each in level:
+                if each.__class__ is dict:
+                    below += each.values()
+                elif each.__class__ is list:
+                    below += each
         level = below
         depth -= 1
     return True

@@ -113,6 +113,22 @@ def test_a_batch_is_judged_one_by_one_and_indexes_have_no_gap(singapore):
     ]
 
 
+def test_what_came_before_in_a_batch_counts_for_what_comes_after(singapore):
+    first = singapore.manifest()
+    amended = singapore.amendment(first)
+    same_reference = singapore.manifest(reference=first.reference)
+    another = singapore.manifest(reference=first.reference, key=first.key)
+    batch = [first, amended, same_reference, another]
+    answers = singapore.ledger.lodge_many([each.submission for each in batch])
+    assert [isinstance(each, LedgerError) for each in answers] == [False, False, True, False], answers
+    assert isinstance(answers[2], Conflict) and "is in use for the open consignment" in str(answers[2])
+    assert [answers[at][0].index for at in (0, 1, 3)] == [0, 1, 2]
+    assert singapore.ledger.lodge_many([each.submission for each in batch])[:2] == [
+        (answers[0][0], False),
+        (answers[1][0], False),
+    ]
+
+
 def test_a_refused_manifest_of_a_batch_leaves_nothing_behind(singapore):
     """Its reference and key must not open the way for anybody, and block nobody."""
     refused = singapore.manifest(kind=2, supersedes=secrets.token_bytes(32))
