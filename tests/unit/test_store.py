@@ -253,18 +253,23 @@ def test_writes_are_durable_before_they_return(store):
 
 def test_a_writer_killed_at_any_moment_leaves_whole_transactions(database_url, store):
     store.close()
-    for _ in range(8):
+    for turn in range(8):
+        hears, tells = os.pipe()
         child = os.fork()
         if child == 0:
             try:
                 own = Store(database_url)
                 while True:
                     accept(own, 5)
+                    os.write(tells, b".")
             finally:
                 os._exit(0)
-        time.sleep(0.12)
+        os.close(tells)
+        assert os.read(hears, 1)  # it is at work
+        time.sleep(0.01 * turn)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(hears)
     with store.read() as session:
         next_index = session.log().next_index
         assert next_index % 5 == 0 and next_index > 0
