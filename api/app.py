@@ -16,6 +16,7 @@ from api.routes import (
     chain,
     consignments,
     custody_records,
+    events,
     health,
     log,
     manifests,
@@ -23,6 +24,7 @@ from api.routes import (
     verify,
 )
 from api.settings import Settings
+from api.streams import Streams
 from ledger.ledger import Ledger
 
 VERSION = "1"
@@ -40,9 +42,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.config))
+        app.state.streams = Streams(app.state.ledger)
         try:
             yield
         finally:
+            await app.state.streams.stop()
             await run_in_threadpool(app.state.ledger.close)
 
     app = FastAPI(
@@ -58,7 +62,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     v1 = APIRouter(prefix="/v1")
-    for noun in (manifests, custody_records, consignments, accompanying_files, log, registry, chain, verify):
+    for noun in (
+        manifests,
+        custody_records,
+        consignments,
+        accompanying_files,
+        log,
+        registry,
+        chain,
+        verify,
+        events,
+    ):
         v1.include_router(noun.router)
     app.include_router(v1)
     app.include_router(health.router)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from api.problems import READING_CLOSED, Problem
 from api.settings import Settings, is_loopback
+from api.streams import Streams
 from ledger.core.records import Domain
 from ledger.ledger import Ledger
 
@@ -17,6 +18,10 @@ _HOST = re.compile(r"\[[^]]*\]|[^:]*")  # the name or address in a Host header, 
 
 def _ledger(request: Request) -> Ledger:
     return cast(Ledger, request.app.state.ledger)
+
+
+def _streams(request: Request) -> Streams:
+    return cast(Streams, request.app.state.streams)
 
 
 def _record_domain(request: Request) -> Domain:
@@ -46,5 +51,6 @@ def require_reading(request: Request) -> None:
 
 
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
+TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
 Reading = Depends(require_reading)

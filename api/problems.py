@@ -74,6 +74,7 @@ METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 UNSUPPORTED_MEDIA = Kind("unsupported-media-type", 415, "The request is in a form that is not read here")
 NOT_READY = Kind("not-ready", 503, "The service cannot do its job now")
+TOO_MANY_STREAMS = Kind("too-many-streams", 503, "As many read events here as can")
 UNEXPECTED = Kind("unexpected", 500, "The service made a mistake")
 
 TABLE: dict[type[LedgerError], Kind] = {

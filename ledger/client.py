@@ -57,6 +57,7 @@ from ledger.messages import (
     CustodyRecordMessage,
     CustodySubmission,
     CustodySubmissions,
+    EventView,
     HeadView,
     InclusionProofView,
     LeafView,
@@ -821,6 +822,45 @@ class LedgerClient:
         """Read an account as the registry has it."""
         return self._get(f"/v1/accounts/{address}", AccountView)
 
+    def events(
+        self,
+        *,
+        after: int | None = None,
+        kinds: Iterable[str] = (),
+        consignment: Id | None = None,
+        administration: str | None = None,
+    ) -> Iterator[EventView]:
+        """Follow what happens, without end: each event once, in order, over connections that break too.
+
+        Args:
+            after: Id of the last event that was seen; without it from now on, 0 for all there are.
+            kinds: Kinds, or what several begin with; their reversals come too.
+            consignment: Only what is about this one.
+            administration: Only this one's.
+
+        Raises:
+            ServiceUnavailable: There was no connection for as long as requests are sent again.
+        """
+        query: dict[str, Any] = {"kind": [*kinds], "administration": administration}
+        query["consignment"] = None if consignment is None else _hex(consignment)
+        given = {name: value for name, value in query.items() if value}
+        while True:
+            headers = {} if after is None else {"last-event-id": str(after)}
+            response = self._send("GET", "/v1/events", params=given, headers=headers, stream=True)
+            try:
+                for line in response.iter_lines():
+                    name, _, value = line.partition(": ")
+                    if name == "data":
+                        event = _model(EventView, _json(value.encode(), self.base_url), self.base_url)
+                        after = event.id
+                        yield event
+                    elif name == "id" and value.isdecimal():
+                        after = int(value)
+            except httpx.HTTPError:
+                continue  # it broke; what was seen is not sent again
+            finally:
+                response.close()
+
     def chain(self) -> ChainView:
         """Read which chain the service follows, and how far it has read."""
         return self._get("/v1/chain", ChainView)
@@ -932,14 +972,26 @@ class LedgerClient:
         return _model(model, _json(response.content, self.base_url), self.base_url)
 
     def _send(
-        self, method: str, path: str, *, accept: tuple[int, ...] = (), retry: bool = True, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        accept: tuple[int, ...] = (),
+        retry: bool = True,
+        stream: bool = False,
+        **request: Any,
     ) -> httpx.Response:
-        """Send a request, again while there is no answer or 503; raise for a problem."""
+        """Send a request, again while there is no answer or 503; raise for a problem.
+
+        A streamed answer is not read yet, and the caller closes it.
+        """
         deadline = time.monotonic() + (self._retry_seconds if retry else 0)
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                response = self._http.request(method, path, **request)
+                response = self._http.send(self._http.build_request(method, path, **request), stream=stream)
+                if stream and not response.is_success:
+                    response.read()
                 if response.status_code != 503 or response.status_code in accept:
                     break
                 reason = str(_detail(response).get("detail"))

@@ -7,13 +7,16 @@ node that leaves a log out stops the indexer instead of making it wrong. A reorg
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
+from ledger import events
 from ledger.chain import Block, Chain, Event
 from ledger.config import CONTRACTS
-from ledger.core.records import Domain
+from ledger.core.records import CustodyKind, Domain
 from ledger.errors import ChainUnavailable, ChainViolation
+from ledger.sequencing import root_at
 from ledger.store import Session, Store, encode_custody
 
 _logger = logging.getLogger(__name__)
@@ -96,17 +99,28 @@ class Indexer:
         self, session: Session, taken: list[tuple[Block, list[Event]]], counted: dict[str, int] | None
     ) -> None:
         sequences = {name: _last_sequence(session, name) for name in CONTRACTS}
-        for block, events in taken:
-            for event in events:
+        told: list[events.Row] = []
+        for block, came in taken:
+            for event in came:
                 expected = sequences[event.contract] + 1
                 if event.sequence != expected:
                     raise _Gap(block, event.contract, expected, event.sequence)
                 sequences[event.contract] = event.sequence
-                self._put(session, event)
+                told += self._put(session, event)
             session.add_block(block.number, block.hash, block.timestamp)
         for name, last in (counted or {}).items():
             if sequences[name] != last:
                 raise _Gap(taken[-1][0], name, sequences[name] + 1, None)
+        session.tell(told)
+        self._tell_final(session, taken[-1][0])
+
+    def _tell_final(self, session: Session, newest: Block) -> None:
+        """Tell what has its confirmations now; it goes with the block that carries it, should that ever go."""
+        told, final = session.told_final(), newest.number - self._chain.profile.confirmations
+        if final > told:
+            rows = [row for row in session.told_of_blocks(told, final) if row.kind in events.FINAL]
+            session.tell([events.final(row, json.loads(row.facts), newest.timestamp) for row in rows])
+            session.set_told_final(final)
 
     def _counted(self, last: Block, head: Block) -> dict[str, int] | None:
         """How many events the contracts say there are; a node need not keep this for old blocks."""
@@ -169,7 +183,8 @@ class Indexer:
             session.rewind(common)
         return number - common
 
-    def _put(self, session: Session, event: Event) -> None:
+    def _put(self, session: Session, event: Event) -> list[events.Row]:
+        """Insert what an event derives to; what is to be told of it is returned."""
         values = event.values
         place: dict[str, Any] = {
             "block_number": event.block.number,
@@ -191,7 +206,17 @@ class Indexer:
                     "accepted_at": event.block.timestamp,
                 }
             )
-            return
+            return [
+                events.of_custody(
+                    events.CUSTODY[CustodyKind(record.kind)],
+                    record,
+                    record.digest(self._consignments),
+                    event.block.timestamp,
+                    other if any(other) else None,
+                    event.block.number,
+                    transaction=event.transaction_hash,
+                )
+            ]
         if event.name == "RecordRefused":
             session.add_chain_refusal(
                 place
@@ -201,7 +226,7 @@ class Indexer:
                     "refusal": int(values["refusal"]),
                 }
             )
-            return
+            return []  # anybody can cause one of anybody's record: those of our own are told by who sent them
         if event.name == "HeadAnchored":
             session.add_chain_head(
                 place
@@ -239,6 +264,39 @@ class Indexer:
             },
             arguments,
         )
+        row = events.of_contract(
+            event.name, values, event.block.timestamp, event.block.number, event.transaction_hash
+        )
+        if row is None:
+            return []
+        if event.name in ("AccountRevoked", "AccountValidityRaised"):
+            party = session.party_enrolled(row["subject"])
+            row |= {"party": party, "administration": None if party is None else party[:8]}
+        return [row, *(_covered(session, event) if event.name == "HeadAnchored" else ())]
+
+
+def _covered(session: Session, event: Event) -> list[events.Row]:
+    """That the manifest records which a head of our own tree is the first to cover are anchored."""
+    values = event.values
+    administration, epoch, size = bytes(values["administration"]), values["epoch"], values["size"]
+    if administration != session.own_administration():
+        return []
+    log = session.log()
+    if epoch != log.epoch or size > log.sequenced or root_at(session, epoch, size) != bytes(values["root"]):
+        return []  # a former epoch's, or not of our tree: `sequencing.compare_heads` finds that out
+    before = session.largest_head(administration, epoch, below=size)
+    first = 0 if before is None else before.size
+    return [
+        events.of_manifest(
+            "manifest.anchored",
+            row,
+            event.block.timestamp,
+            event.block.number,
+            size=size,
+            transaction=event.transaction_hash,
+        )
+        for row in session.manifests_at(epoch, first, size)
+    ]
 
 
 def _last_sequence(session: Session, contract: str) -> int:

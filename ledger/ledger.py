@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from eth_account import Account
 
-from ledger import exporting, history, sequencing, views
+from ledger import events, exporting, history, sequencing, views
 from ledger.anchoring import Sender
 from ledger.chain import Chain
 from ledger.config import LedgerConfig
@@ -56,6 +56,7 @@ from ledger.messages import (
     ConsignmentView,
     ConsistencyView,
     CustodySubmission,
+    EventView,
     HeadView,
     InclusionProofView,
     LeafView,
@@ -81,6 +82,7 @@ SEQUENCE_SECONDS = 1.0  # leaves are taken into the tree this often
 _STALL_SECONDS = (
     10  # a chain that makes no block for longer, and for five times its own pace, is said to stand
 )
+EVENTS_AT_A_TIME = 200  # ids of the feed that are looked at in one go
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
@@ -313,6 +315,8 @@ class Ledger:
                 answers.append((answer, is_new))
             if next_index != log.next_index:
                 session.set_next_index(next_index)
+                new = session.manifests_at(log.epoch, log.next_index, next_index)
+                session.tell([events.of_manifest("manifest.accepted", row, row.accepted_at) for row in new])
         return answers
 
     def _prepare(self, submission: ManifestSubmission) -> _Prepared:
@@ -598,6 +602,7 @@ class Ledger:
                 "problem": None,
             }
         )
+        session.tell([events.of_custody("record.accepted", record, digest, judge.now, second)])
         if one.content is not None:
             self._keep(session, digest, record.consignment, one.content)
         return AcceptedRecord(digest=to_hex(digest), state="accepted"), True
@@ -1110,6 +1115,50 @@ class Ledger:
             if new:
                 self._membership = self._membership.after(new)
             return self._membership
+
+    # ------------------------------------------------------------------------------------------------- the feed
+
+    def last_event(self) -> int:
+        """The id of the newest event; 0 if there is none."""
+        with self._store.read() as session:
+            return session.last_told()
+
+    def events(
+        self,
+        after: int,
+        *,
+        kinds: Sequence[str] = (),
+        consignment: bytes | None = None,
+        administration: str | None = None,
+    ) -> tuple[list[EventView], int]:
+        """Events of the feed in order, of the next 200 ids behind one; each condition narrows.
+
+        What was told and is not so after all, since the chain turned, is not missing: an event with `.reverted` at the
+        end of its kind follows it.
+
+        Args:
+            after: Behind this id.
+            kinds: Kinds, or what several begin with up to a full stop; their reversals come too.
+            consignment: First or second consignment of the event.
+            administration: Whose events.
+
+        Returns:
+            The events, and up to which id there are no others; that is `after` if nothing came since.
+
+        Raises:
+            Conflict: No event ever had the id `after` here.
+        """
+        code = None if administration is None else Party.parse(administration).administration_bytes
+        with self._store.read() as session:
+            newest = session.last_told()
+            if after > newest:
+                raise Conflict(
+                    f"This service has told of {newest} events, {after} is not among them: the id is another service's, or "
+                    "this one was restored from a backup. Read what you follow anew, then events without an id."
+                )
+            up_to = min(newest, after + EVENTS_AT_A_TIME)
+            rows = session.feed(after, up_to, kinds=kinds, consignment=consignment, administration=code)
+            return [views.event(row) for row in rows], up_to
 
     # ----------------------------------------------------------------------------------------------- the service
 

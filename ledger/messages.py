@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
+from ledger import events
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyRecord, ManifestRecord
 from ledger.errors import InvalidIdentifier, InvalidRecord
@@ -543,6 +544,50 @@ class ChainView(Message):
     administration: AdministrationText
     indexed_block: Count
     head_block: Count
+
+
+def _must_be_event_kind(text: str) -> str:
+    known = text.removesuffix(events.REVERTED)
+    if not any(kind == known or kind.startswith(text + ".") for kind in events.KINDS):
+        raise ValueError(f"no event is of the kind {text}")
+    return text
+
+
+EventKind = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]{1,20}(\.[a-z-]{1,20}){0,2}$",
+        description="A kind of event, `custody.hold`, or the beginning of some, `custody`",
+        examples=["custody.hold"],
+    ),
+    AfterValidator(_must_be_event_kind),
+]
+
+
+class EventView(Message):
+    """Something that happened to a record, an account or a log; what it says of documents stands in the routes that have them."""
+
+    id: Annotated[
+        Count, Field(description="Its place in the feed: later events have higher ones", examples=[17])
+    ]
+    kind: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z]+\.[a-z-]+(\.reverted)?$",
+            description="What happened; with `.reverted` at the end, that it did not after all",
+            examples=["custody.hold"],
+        ),
+    ]
+    time: Annotated[Time, Field(description="Acceptance time, or the block's, or when it was taken back")]
+    administration: Annotated[ShownParty | None, Field(description="Whose")]
+    party: Annotated[ShownParty | None, Field(description="Who signed it, or whom it is about")]
+    consignment: Bytes32 | None
+    second: Annotated[Bytes32 | None, Field(description="The other consignment whose history it extends")]
+    reverts: Annotated[Count | None, Field(description="Id of the event that this one takes back")]
+    facts: Annotated[
+        dict[str, str | int | None],
+        Field(description="Digests, block and transaction, by name; which ones depends on the kind"),
+    ]
 
 
 class Readiness(Message):

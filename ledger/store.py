@@ -12,6 +12,7 @@ import logging
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from ledger import migrations
+from ledger import events, migrations
 from ledger import tables as t
 from ledger.core.records import CustodyRecord
 from ledger.database import WorkerLock, open_database, reason
@@ -187,6 +188,11 @@ class Session:
             raise StoreError("The database has no log row: it was not created whole. Create it again.")
         return row
 
+    def own_administration(self) -> bytes | None:
+        """The 8 bytes of the administration whose database this is; None before it is anybody's."""
+        code = self.identity().get("administration")
+        return None if code is None else code.encode().ljust(8, b"\0")
+
     def begin_epoch(self, epoch: int) -> None:
         """Start giving out indexes of an epoch from 0."""
         self._connection.execute(delete(t.log))
@@ -323,6 +329,16 @@ class Session:
             .order_by(t.manifests.c.log_index)
         )
 
+    def manifests_at(self, epoch: int, first: int, end: int) -> Sequence[Row[Any]]:
+        """Manifest records by their place in the log: from an index on, up to another, which is excluded."""
+        return self._all(
+            select(t.manifests)
+            .where(
+                t.manifests.c.epoch == epoch, t.manifests.c.log_index >= first, t.manifests.c.log_index < end
+            )
+            .order_by(t.manifests.c.log_index)
+        )
+
     def closings(self, state: str, limit: int) -> Sequence[Row[Any]]:
         """AMEND and WITHDRAW records whose closing is in a state, in log order."""
         return self._all(
@@ -335,7 +351,11 @@ class Session:
     def set_closing(
         self, digest: bytes, state: str, transaction_hash: bytes | None, problem: str | None = None
     ) -> None:
-        """Move a closing on."""
+        """Move a closing on; that it is refused is told."""
+        row = self.manifest_of_digest(digest) if state == "refused" else None
+        if row is not None and row.closing != "refused":
+            title = json.loads(problem or "{}").get("title")
+            self.tell([events.of_manifest("manifest.refused", row, _now(), refusal=title)])
         self._connection.execute(
             update(t.manifests)
             .where(t.manifests.c.digest == digest)
@@ -661,7 +681,13 @@ class Session:
     def set_custody(
         self, digest: bytes, state: str, transaction_hash: bytes | None, problem: str | None = None
     ) -> None:
-        """Move a custody record on."""
+        """Move a custody record on; that it is refused is told."""
+        row = self.custody(digest) if state == "refused" else None
+        if row is not None and row.state != "refused":
+            record, refusal = decode_custody(row.body), json.loads(problem or "{}").get("refusal")
+            self.tell(
+                [events.of_custody("record.refused", record, digest, _now(), row.second, refusal=refusal)]
+            )
         self._connection.execute(
             update(t.custody)
             .where(t.custody.c.digest == digest)
@@ -670,6 +696,9 @@ class Session:
 
     def retell(self, transaction_hash: bytes) -> None:
         """A transaction is not mined after all: what the chain refused in it is on its way again."""
+        for row in self.custody_of_transaction(transaction_hash):
+            if row.state == "refused":
+                self.take_back("record.refused", row.digest)
         self._connection.execute(
             update(t.custody)
             .where(t.custody.c.transaction_hash == transaction_hash, t.custody.c.state == "refused")
@@ -776,6 +805,7 @@ class Session:
         )
         for row in rows:
             self.set_transaction(row.hash, "sent", None)
+            self.retell(row.hash)
             self._connection.execute(
                 update(t.custody)
                 .where(t.custody.c.transaction_hash == row.hash)
@@ -812,6 +842,10 @@ class Session:
         """Forget everything that derives from blocks above a number."""
         for table in t.DERIVED:
             self._connection.execute(delete(table).where(table.c.block_number > number))
+        self._take_back(t.feed.c.block_number > number)
+        self._connection.execute(
+            update(t.feed_state).where(t.feed_state.c.final_block > number).values(final_block=number)
+        )
         self._connection.execute(delete(t.blocks).where(t.blocks.c.number > number))
         rewinds = int(self.identity().get("rewinds", "0")) + 1
         self.set_identity({"rewinds": str(rewinds)})
@@ -963,6 +997,126 @@ class Session:
             )
         )
 
+    # --- what is told to others
+
+    def tell(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Append to the feed, in order: rows without `id`, `facts` as a mapping.
+
+        The row of the last id stays locked until the commit, so that ids are in the order of commits: whoever has
+        read up to an id has missed none below it.
+        """
+        if not events:
+            return
+        state = t.feed_state
+        last = self._connection.execute(
+            update(state).values(last_id=state.c.last_id + len(events)).returning(state.c.last_id)
+        ).scalar()
+        if last is None:
+            last = len(events)
+            self._connection.execute(insert(state).values(id=1, last_id=last, final_block=-1))
+        first = int(last) - len(events) + 1
+        self._connection.execute(
+            insert(t.feed),
+            [
+                {"reverts": None}
+                | dict(event)
+                | {"id": first + place, "facts": json.dumps(event["facts"], default=_json_bytes)}
+                for place, event in enumerate(events)
+            ],
+        )
+
+    def take_back(self, kind: str, subject: bytes) -> None:
+        """Tell that what was told of a subject under a kind, and not taken back since, is not so after all."""
+        reversal = t.feed.alias()
+        self._take_back(
+            and_(
+                t.feed.c.subject == subject,
+                t.feed.c.kind == kind,
+                ~select(reversal.c.id)
+                .where(reversal.c.subject == subject, reversal.c.reverts == t.feed.c.id)
+                .exists(),
+            )
+        )
+
+    def _take_back(self, condition: ColumnElement[bool]) -> None:
+        """Append the reversal of every event of a condition, the newest first; none of them has a block any more."""
+        rows = self._all(select(t.feed).where(condition).order_by(t.feed.c.id.desc()))
+        for some in _some_at_a_time([row.id for row in rows]):
+            self._connection.execute(update(t.feed).where(t.feed.c.id.in_(some)).values(block_number=None))
+        now = _now()
+        self.tell(
+            [
+                dict(row._mapping)
+                | {
+                    "kind": row.kind + events.REVERTED,
+                    "at": now,
+                    "facts": json.loads(row.facts),
+                    "block_number": None,
+                    "reverts": row.id,
+                }
+                for row in rows
+            ]
+        )
+
+    def party_enrolled(self, account: bytes) -> bytes | None:
+        """For whom an account, 20 bytes, was enrolled, as the feed told it."""
+        row = self._one(
+            select(t.feed.c.party).where(t.feed.c.subject == account, t.feed.c.kind == "account.enrolled")
+        )
+        return None if row is None else row.party
+
+    def told_of_blocks(self, after: int, up_to: int) -> Sequence[Row[Any]]:
+        """The events that blocks carry, in order: of the blocks above a number, up to another."""
+        return self._all(
+            select(t.feed)
+            .where(t.feed.c.block_number > after, t.feed.c.block_number <= up_to)
+            .order_by(t.feed.c.id)
+        )
+
+    def told_final(self) -> int:
+        """Up to which block it was told what is final; -1 if never."""
+        row = self._one(select(t.feed_state.c.final_block))
+        return -1 if row is None else int(row.final_block)
+
+    def set_told_final(self, number: int) -> None:
+        """Note up to which block it was told what is final."""
+        if self._connection.execute(update(t.feed_state).values(final_block=number)).rowcount == 0:
+            self._connection.execute(insert(t.feed_state).values(id=1, last_id=0, final_block=number))
+
+    def last_told(self) -> int:
+        """The id of the newest event in the feed; 0 if there is none."""
+        row = self._one(select(t.feed_state.c.last_id))
+        return 0 if row is None else int(row.last_id)
+
+    def feed(
+        self,
+        after: int,
+        up_to: int,
+        *,
+        kinds: Sequence[str] = (),
+        consignment: bytes | None = None,
+        administration: bytes | None = None,
+    ) -> Sequence[Row[Any]]:
+        """Events of the feed in order; each condition that is given narrows.
+
+        Args:
+            after: Behind this id.
+            up_to: Up to this id.
+            kinds: Only those of these kinds, or of what begins so up to a full stop.
+            consignment: Only those about this one, first or second.
+            administration: Only those of this one, 8 bytes.
+        """
+        query = select(t.feed).where(t.feed.c.id > after, t.feed.c.id <= up_to)
+        if kinds:
+            query = query.where(
+                or_(*(or_(t.feed.c.kind == kind, t.feed.c.kind.startswith(kind + ".")) for kind in kinds))
+            )
+        if consignment is not None:
+            query = query.where(or_(t.feed.c.consignment == consignment, t.feed.c.second == consignment))
+        if administration is not None:
+            query = query.where(t.feed.c.administration == administration)
+        return self._all(query.order_by(t.feed.c.id))
+
 
 def _not_before(epoch: int, index: int) -> ColumnElement[bool]:
     """That a manifest stands at this place of the log or behind it."""
@@ -970,6 +1124,10 @@ def _not_before(epoch: int, index: int) -> ColumnElement[bool]:
         t.manifests.c.epoch > epoch,
         and_(t.manifests.c.epoch == epoch, t.manifests.c.log_index >= index),
     )
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 def _some_at_a_time(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

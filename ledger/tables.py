@@ -257,5 +257,34 @@ chain_closures = Table(
     Column("transaction_hash", LargeBinary(32), nullable=False),
 )
 
+# --- what is told to others
+
+feed = Table(
+    "feed",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # in the order of commits, without a gap
+    Column("kind", String(48), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("administration", LargeBinary(8)),
+    Column("party", LargeBinary(16)),
+    Column("consignment", LargeBinary(32)),
+    Column("second", LargeBinary(32)),  # the other consignment whose history it extends
+    Column("subject", LargeBinary(32), nullable=False),  # record digest, account, successor of a head …
+    Column("facts", Text, nullable=False),  # JSON
+    Column("block_number", BigInteger),  # null where no block carries it, or none does any more
+    Column("reverts", BigInteger),  # the event that this one takes back
+    Index("feed_consignment", "consignment", "id"),
+    Index("feed_block", "block_number"),
+    Index("feed_subject", "subject"),
+)
+
+feed_state = Table(
+    "feed_state",
+    METADATA,
+    Column("id", Integer, primary_key=True),  # one row, locked by whoever tells
+    Column("last_id", BigInteger, nullable=False),
+    Column("final_block", BigInteger, nullable=False),  # up to which it was told what is final
+)
+
 #: Tables whose rows derive from blocks, and go when their block goes.
 DERIVED = (chain_events, chain_custody, chain_refusals, chain_heads, chain_closures)

@@ -29,6 +29,7 @@ from ledger.messages import (
     ConsignmentView,
     ConsistencyView,
     CustodyRecordMessage,
+    EventView,
     FindingView,
     HeadView,
     HoldView,
@@ -506,4 +507,21 @@ def account(enrolled: EnrolledAccount) -> AccountView:
         valid_until=_printable_time(enrolled.valid_until),
         revoked_from=time_of(enrolled.revoked_from) if enrolled.revoked_at else None,
         revoked_at=time_of(enrolled.revoked_at) if enrolled.revoked_at else None,
+    )
+
+
+def event(row: Any) -> EventView:
+    """An event of the feed."""
+    return EventView(
+        id=row.id,
+        kind=row.kind,
+        time=time_of(row.at),
+        administration=None
+        if row.administration is None
+        else party_text(row.administration.ljust(16, b"\0")),
+        party=None if row.party is None else party_text(row.party),
+        consignment=None if row.consignment is None else to_hex(row.consignment),
+        second=None if row.second is None else to_hex(row.second),
+        reverts=row.reverts,
+        facts=json.loads(row.facts),
     )

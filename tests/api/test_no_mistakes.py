@@ -44,6 +44,7 @@ ROUTES = [
     "/v1/log/{}/consistency?{}",
     "/v1/log/{}/leaves?{}",
     "/v1/parties/{}",
+    "/v1/events?after=-1&{}",
     "/v1/accounts/{}",
 ]
 PARTS = st.one_of(

@@ -106,9 +106,16 @@ class Cast:
 
 
 def projection(store):
-    """Everything that derives from the chain."""
+    """Everything that derives from the chain, and what stands of all that was told of it."""
     with store.read() as session:
-        return {
+        told = {
+            row.id: row for row in session._all(sqlalchemy.select(tables.feed).order_by(tables.feed.c.id))
+        }
+        for row in list(told.values()):
+            if row.reverts is not None:
+                del told[row.reverts], told[row.id]
+        standing = sorted((row.kind, row.subject, row.facts, row.block_number) for row in told.values())
+        return {"told": standing} | {
             table.name: [
                 tuple(row) for row in session._all(sqlalchemy.select(table).order_by(*table.primary_key))
             ]

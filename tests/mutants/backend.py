@@ -575,6 +575,38 @@ MUTANTS = [
         "tests/e2e/test_kills.py",
         "answered",
     ),
+    Mutant(
+        "feed-reversal",
+        "ledger/store.py",
+        "        self._take_back(t.feed.c.block_number > number)\n",
+        "",
+        "tests/e2e/test_events.py",
+        "taken_back or taken_away",
+    ),
+    Mutant(
+        "feed-final-again",
+        "ledger/indexing.py",
+        "            session.set_told_final(final)\n",
+        "",
+        "tests/e2e/test_events.py",
+        "told_once",
+    ),
+    Mutant(
+        "feed-refusal-stays",
+        "ledger/store.py",
+        '                self.take_back("record.refused", row.digest)\n',
+        "                pass\n",
+        "tests/e2e/test_events.py",
+        "refusal",
+    ),
+    Mutant(
+        "feed-slow-reader",
+        "api/streams.py",
+        "async with asyncio.timeout(SLOW_SECONDS):",
+        "async with asyncio.timeout(None):",
+        "tests/api/test_events.py",
+        "does_not_read",
+    ),
 ]
 
 

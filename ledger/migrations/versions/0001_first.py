@@ -136,6 +136,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_erasures")),
     )
     op.create_table(
+        "feed",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=48), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("administration", sa.LargeBinary(length=8), nullable=True),
+        sa.Column("party", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("consignment", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("second", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("subject", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=True),
+        sa.Column("reverts", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed")),
+    )
+    op.create_index("feed_block", "feed", ["block_number"], unique=False)
+    op.create_index("feed_consignment", "feed", ["consignment", "id"], unique=False)
+    op.create_index("feed_subject", "feed", ["subject"], unique=False)
+    op.create_table(
+        "feed_state",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("final_block", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_state")),
+    )
+    op.create_table(
         "identity",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
