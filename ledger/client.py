@@ -28,6 +28,7 @@ from ledger.core.records import (
     CustodyKind,
     CustodyRecord,
     Domain,
+    Erasure,
     ManifestKind,
     ManifestReason,
     ManifestRecord,
@@ -57,6 +58,7 @@ from ledger.messages import (
     CustodyRecordMessage,
     CustodySubmission,
     CustodySubmissions,
+    ErasureView,
     EventView,
     HeadView,
     InclusionProofView,
@@ -399,6 +401,29 @@ class LedgerClient:
             issued_at=_now(),
         )
         return self.submit_manifest(self.sign_manifest(record))
+
+    def erase(self, manifest: Id) -> ErasureView:
+        """Have erased what the service keeps of a manifest: its document and secret, and their keys.
+
+        With the last manifest of a consignment its trade reference and key go too. Record and proofs stay; what was
+        handed out is not recalled. An account of the manifest's party may, and any officer of customs; the party not
+        while its administration holds the consignment.
+
+        Args:
+            manifest: Manifest id or record digest.
+
+        Raises:
+            ChainMismatch, InvalidKey: As `sign_manifest`.
+        """
+        issued_at = _now()
+        chain = self._require_chain()
+        digest = Erasure(_bytes(manifest), issued_at).digest(_domain(chain.chain_id, chain.manifest_log))
+        query = {
+            "issued_at": issued_at,
+            "signature": to_hex(signatures.sign(digest, self._require_key())),
+        }
+        response = self._send("DELETE", f"/v1/manifests/{_hex(manifest)}/content", params=query)
+        return _model(ErasureView, _json(response.content, self.base_url), self.base_url)
 
     def sign_manifest(self, record: ManifestRecord, **kept: Any) -> ManifestSubmission:
         """Sign a manifest record for the chain of this service.

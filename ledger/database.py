@@ -186,12 +186,15 @@ class SQLite:
         try:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout={_FORGET_MILLISECONDS}")
-            row = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            try:
+                is_busy = bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            except sqlite3.OperationalError:
+                is_busy = True
             cursor.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1_000:.0f}")
             cursor.close()
         finally:
             connection.close()
-        return not row[0]
+        return not is_busy
 
     def worker_lock(self) -> WorkerLock | None:
         """A lock on a file beside the database."""

@@ -26,7 +26,15 @@ from ledger.core import documents, merkle, records, signatures
 from ledger.core.disclosures import Disclosure, disclosure_root
 from ledger.core.evidence import Logged
 from ledger.core.identifiers import Party, TradeReference
-from ledger.core.records import CustodyKind, CustodyRecord, ManifestKind, ManifestRecord, Promise, Role
+from ledger.core.records import (
+    CustodyKind,
+    CustodyRecord,
+    Erasure,
+    ManifestKind,
+    ManifestRecord,
+    Promise,
+    Role,
+)
 from ledger.database import WorkerLock
 from ledger.errors import (
     ChainError,
@@ -56,6 +64,7 @@ from ledger.messages import (
     ConsignmentView,
     ConsistencyView,
     CustodySubmission,
+    ErasureView,
     EventView,
     HeadView,
     InclusionProofView,
@@ -85,6 +94,8 @@ _STALL_SECONDS = (
 EVENTS_AT_A_TIME = 200  # ids of the feed that are looked at in one go
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
+_ERASURE_SECONDS = 86_400  # after `issued_at` a request to erase is taken this long
+_TO_FORGET = "to_forget"  # in the database's identity while its files may still have what was erased
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
 _RECORD_LIFE_SECONDS = 30 * 86_400  # from `issued_at` on, ManifestLog takes a closure this long
 
@@ -909,6 +920,84 @@ class Ledger:
             )
             return [self._manifest_view(session, row, extent) for row in rows]
 
+    def erase(self, manifest: bytes, issued_at: int, signature: bytes) -> ErasureView:
+        """Erase what is kept here of a manifest: document, secret and data key, accompanying file and search terms.
+
+        With the last manifest of a consignment its trade reference and key go too. The record stays in the log, and its
+        proofs go on verifying. What was handed out is **not** recalled. The same request again has the same answer.
+
+        Args:
+            manifest: Manifest id or record digest, 32 bytes.
+            issued_at: When the request was signed, Unix seconds.
+            signature: Over the `Erasure` of the two, by an account of the manifest's party, or by an officer of its
+                administration's customs.
+
+        Raises:
+            InvalidSignature, InvalidRecord: It is none, or over a day old, or over 300 seconds ahead.
+            NotPermitted: The signer may do nothing here.
+            NotFound: There is no such manifest here, or the signer may not erase it.
+            Conflict: Its party asks while its administration holds the consignment.
+            ChainUnread: The account is not known, and the registry is not read to its end yet.
+        """
+        signer = signatures.recover_address(
+            Erasure(manifest, issued_at).digest(self.profile.log_domain), signature
+        )
+        if not _now() - _ERASURE_SECONDS <= issued_at <= _now() + _AHEAD_SECONDS:
+            raise InvalidRecord(
+                "issued_at", "must be of the last 24 hours and not ahead of this service's clock: sign anew"
+            )
+        with self._store.write() as session:
+            row = self._erasable(session, manifest, signer)
+            erasure = session.erasure(row.digest)
+            if erasure is None:
+                session.erase_content(
+                    {
+                        "digest": row.digest,
+                        "manifest": manifest,
+                        "issued_at": issued_at,
+                        "signature": signature,
+                        "signer": signer,
+                        "erased_at": _now(),
+                    }
+                )
+                session.remove_accompanying(row.manifest_id)
+                if not session.manifests_not_erased(row.consignment) and not session.accompanying_of(
+                    row.consignment
+                ):
+                    session.erase_consignment(row.consignment)
+                session.set_identity({_TO_FORGET: "1"})
+                erasure = session.erasure(row.digest)
+            is_key_kept = session.knows_consignment(row.consignment)
+        self._forget()
+        return views.erasure(row, erasure, is_key_kept)
+
+    def _erasable(self, session: Session, manifest: bytes, signer: bytes) -> Any:
+        """The row of a manifest that a signer may have erased."""
+        membership = self._members(session)
+        ours = self.administration.to_bytes()
+        account = membership.account(signer)
+        account = self._permitted(session, membership, signer, ours if account is None else account.party)
+        row = session.manifest(manifest)
+        is_customs = account.party == ours and account.has(Role.OFFICER)
+        if row is None or row.manifest_id is None or not (is_customs or row.party == account.party):
+            raise NotFound("manifest", to_hex(manifest))
+        if not is_customs:
+            read = history.read(session, membership, [row.consignment], _now())
+            if read.ahead.open_holds(row.consignment, self._code):
+                raise Conflict(
+                    f"{self.administration} holds the consignment: nothing of it is erased at its party's request. Ask the "
+                    "customs office, whose officers can erase it."
+                )
+        return row
+
+    def _forget(self) -> None:
+        """Let what was erased vanish from the database's files, now or at a later turn of the worker."""
+        with self._store.read() as session:
+            is_due = _TO_FORGET in session.identity()
+        if is_due and self._store.forget():
+            with self._store.write() as session:
+                session.remove_identity(_TO_FORGET)
+
     def _manifest_row(self, session: Session, key: bytes) -> Any:
         row = session.manifest(key)
         if row is None:
@@ -1291,6 +1380,7 @@ class Ledger:
         if clock.monotonic() - self._worker_seen < 2:
             return
         self._worker_seen = clock.monotonic()
+        self._forget()
         head = self._chain.head().number
         with self._store.write() as session:
             session.set_identity({"worker_beat": str(clock.time()), "head_block": str(head)})

@@ -308,6 +308,20 @@ class Manifests(Message):
     next: Bytes32 | None = None
 
 
+class ErasureView(Message):
+    """That what this service kept of a manifest is erased: its document and secret, and their keys.
+
+    `consignment_key` says whether the consignment's trade reference and key went too: they go with its last manifest.
+    """
+
+    id: Bytes32
+    digest: Bytes32
+    content: Literal["erased"]
+    erased_at: Time
+    signer: Address
+    consignment_key: Literal["kept", "erased"]
+
+
 class InclusionProofView(Message):
     """Everything that shows a manifest record in a log: checked by `cargo-ledger manifest verify-inclusion`."""
 

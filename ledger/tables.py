@@ -81,14 +81,18 @@ manifests = Table(
     Index("manifests_closing", "closing"),
 )
 
+# Rows come at the end and are never taken out, so that SQLite does not move them, and what is erased by overwriting it
+# stands nowhere else (`Session._erase_sealed`).
 sealed_objects = Table(
     "sealed_objects",
     METADATA,
     Column(
         "position", _COUNTED, primary_key=True, autoincrement=True
     ),  # the order in which all are gone through
-    Column("kind", String(24), nullable=False),  # document, consignment, accompanying file, index key
-    Column("object_id", LargeBinary(32), nullable=False),  # record digest, consignment id, manifest id, empty
+    Column("kind", String(24), nullable=False),  # document, consignment, accompanying file, index key, erased
+    Column(
+        "object_id", LargeBinary(32)
+    ),  # record digest, consignment id, manifest id, empty; null when erased
     Column("root", LargeBinary(32), nullable=False),  # that a document leads to; empty for the others
     Column("version", BigInteger, nullable=False),
     Column("wrapping_key", String(64), nullable=False),  # name of the key that wraps the data key

@@ -29,6 +29,7 @@ from ledger.messages import (
     ConsignmentView,
     ConsistencyView,
     CustodyRecordMessage,
+    ErasureView,
     EventView,
     FindingView,
     HeadView,
@@ -119,6 +120,18 @@ def manifest(
         document=None if content is None else orjson.loads(content.document),
     )
     return shown
+
+
+def erasure(row: Any, erased: Any, is_key_kept: bool) -> ErasureView:
+    """That a manifest's content is erased, and who asked for it."""
+    return ErasureView(
+        id=to_hex(row.manifest_id),
+        digest=to_hex(row.digest),
+        content="erased",
+        erased_at=time_of(erased.erased_at),
+        signer=checksummed(erased.signer),
+        consignment_key="kept" if is_key_kept else "erased",
+    )
 
 
 def _anchor(head: Any) -> AnchorView:

@@ -32,7 +32,9 @@ from ledger.errors import (
     NotPermitted,
 )
 from ledger.messages import (
+    MAX_JSON_INTEGER,
     Bytes32,
+    ErasureView,
     InclusionProofView,
     ManifestAccepted,
     Manifests,
@@ -40,6 +42,7 @@ from ledger.messages import (
     ManifestSubmission,
     ManifestView,
     PartyText,
+    Signature,
     from_hex,
 )
 
@@ -72,6 +75,17 @@ class ManifestQuery(BaseModel):
     state: Annotated[ManifestState | None, Field(description="Where it stands")] = None
     limit: Annotated[int, Field(ge=1, le=200, description="How many at most")] = 50
     after: Annotated[Bytes32 | None, Field(description="`next` of the page before")] = None
+
+
+class ErasureRequest(BaseModel):
+    """A signed request to erase."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issued_at: Annotated[
+        int, Field(ge=0, le=MAX_JSON_INTEGER, description="When it was signed, Unix seconds; within 24 hours")
+    ]
+    signature: Signature
 
 
 @router.post(
@@ -141,6 +155,31 @@ def find_manifests(query: Annotated[ManifestQuery, Query()], ledger: TheLedger) 
 def manifest(id: ManifestId, ledger: TheLedger) -> ManifestView:
     """Show a manifest record, what became of it, and its document where this service has it."""
     return ledger.manifest(from_hex(id))
+
+
+@router.delete(
+    "/{id}/content",
+    summary="Erase what is kept of a manifest",
+    response_description="It is erased, now or before",
+    responses=problems(
+        INVALID_REQUEST,
+        TABLE[InvalidRecord],
+        TABLE[InvalidSignature],
+        TABLE[NotPermitted],
+        TABLE[NotFound],
+        TABLE[Conflict],
+        INVALID_FIELDS,
+    ),
+)
+def erase_content(
+    id: ManifestId, request: Annotated[ErasureRequest, Query()], ledger: TheLedger
+) -> ErasureView:
+    """Erase document, secret and data key; with a consignment's last manifest also its reference and key.
+
+    The request is signed as EIP-712 `Erasure(bytes32 manifest,uint64 issuedAt)` in ManifestLog's domain, `manifest` as in
+    the path, by an account of the manifest's party or an officer of its administration's customs. Record and proofs stay.
+    """
+    return ledger.erase(from_hex(id), request.issued_at, from_hex(request.signature))
 
 
 @router.get(

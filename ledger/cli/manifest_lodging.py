@@ -1,4 +1,4 @@
-"""`cargo-ledger manifest lodge`, `amend` and `withdraw`: signed, and sent to an administration's service."""
+"""`cargo-ledger manifest lodge`, `amend`, `withdraw` and `erase`: signed, and sent to an administration's service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ledger.cli.options import DocumentArgument, SecretOption, bytes32, examples
 from ledger.cli.options import reference as read_reference
 from ledger.cli.output import Page
 from ledger.cli.service import ServiceSigner, service_signer
-from ledger.cli.words import basis_text, reason_text, seconds_text
+from ledger.cli.words import basis_text, reason_text, seconds_text, time_text
 from ledger.core import documents
 from ledger.core.identifiers import Party, TradeReference
 from ledger.errors import InvalidIdentifier, ServiceUnavailable
@@ -192,6 +192,38 @@ def withdraw(session: ServiceSigner, former: ManifestArgument, *, reason: Reason
         page.facts({"record": answer.digest, "log index": answer.index})
 
     session.out.answer({"withdrawn": former_id, **answer.model_dump(mode="json")}, show)
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger manifest erase ducr:9GB123456789000-INV1 --yes",
+        "cargo-ledger manifest erase 0xa8970539ebd8acd65afea1597b70e39ea49444629c80436baec9d2bd36fcc800 --yes --json",
+    )
+)
+@using(service_signer)
+def erase(
+    session: ServiceSigner,
+    manifest: ManifestArgument,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+) -> None:
+    """Have the service erase a manifest's document, its secret and their keys; this cannot be undone.
+
+    With the last manifest of a consignment its trade reference and key go too, so that it can't be looked up by them any
+    more. The record stays in the log and its proofs go on verifying. What was handed out is not recalled. The
+    manifest's party may, and any officer of customs; the party not while customs holds the consignment.
+    """
+    manifest_id = session.manifest_id(manifest)
+    if not yes:
+        typer.confirm(f"Erase the document of manifest {manifest_id} for good?", abort=True, err=True)
+    with session.out.progress("erasing"):
+        answer = session.client.erase(manifest_id)
+
+    def show(page: Page) -> None:
+        page.line(f"Erased: what this service kept of manifest {manifest_id}. Its record and proofs stay.")
+        page.facts({"erased": time_text(answer.erased_at), "key of the consignment": answer.consignment_key})
+
+    session.out.answer(answer.model_dump(mode="json"), show)
 
 
 def _say_lodged(

@@ -365,6 +365,31 @@ class Enrolment:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A request to erase what a service keeps of a manifest: its document, secret and keys. It is never on chain.
+
+    Attributes:
+        manifest: Manifest id or record digest, 32 bytes, as the request names it.
+        issued_at: Unix seconds.
+    """
+
+    manifest: bytes
+    issued_at: int
+
+    TYPE: ClassVar[bytes] = b"Erasure(bytes32 manifest,uint64 issuedAt)"
+
+    def __post_init__(self) -> None:
+        _need_bytes("manifest", self.manifest, 32)
+        _need_uint("issued_at", self.issued_at, 64)
+
+    def digest(self, domain: Domain) -> bytes:
+        """The EIP-712 digest that is signed; `domain` is ManifestLog's."""
+        return _typed_digest(
+            domain, _type_hash(self.TYPE) + self.manifest + self.issued_at.to_bytes(32, "big")
+        )
+
+
 @lru_cache(maxsize=16)
 def _type_hash(type_text: bytes) -> bytes:
     return keccak(type_text)

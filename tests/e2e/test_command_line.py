@@ -317,6 +317,23 @@ def test_a_manifest_is_amended_and_withdrawn(cargo_ledger, opened, document):
     cargo_ledger(f"consignment hold {opened.reference} --reason", "manifest withdrawn", key="officer")
 
 
+def test_a_manifest_is_erased_once_its_party_says_so_twice(cargo_ledger, opened):
+    manifest = read(cargo_ledger(f"manifest show {opened.reference} --json"))["id"]
+    kept = cargo_ledger(f"manifest erase {manifest}", code=1)
+    assert "Erase the document of manifest" in kept.stderr
+    assert read(cargo_ledger(f"manifest show {manifest} --json"))["content"] == "seen"
+    refused = cargo_ledger(f"manifest erase {manifest} --yes", key="carrier", code=1)
+    assert "There is no manifest" in refused.stderr
+    erased = read(cargo_ledger(f"manifest erase {opened.reference} --yes --json"))
+    assert (erased["content"], erased["consignment_key"]) == ("erased", "erased")
+    assert "Erased: what this service kept" in cargo_ledger(f"manifest erase {manifest} --yes").stdout
+    shown = cargo_ledger(f"manifest show {manifest}").stdout
+    assert "erased here" in shown and "Static converters" not in shown
+    wait_for(lambda: read(cargo_ledger(f"manifest show {manifest} --json"))["anchor"] is not None)
+    cargo_ledger(f"manifest prove {manifest} --out proof.json")
+    assert "VALID" in cargo_ledger("manifest verify-inclusion proof.json").stdout
+
+
 def wait_for(is_there):
     deadline = time.monotonic() + 20
     while not is_there():

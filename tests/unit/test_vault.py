@@ -191,6 +191,7 @@ def test_the_first_key_of_a_file_is_the_newest_and_comments_are_none(tmp_path):
         ("a xyz\n", "line 1 is not"),
         (f"a {'01' * 31}\n", "line 1 needs"),
         (f"-a {'01' * 32}\n", "line 1 needs"),
+        (f"{'a' * 65} {'01' * 32}\n", "line 1 needs"),
         (f"a {'01' * 32}\na {'02' * 32}\n", "line 2 needs a name that no other"),
         ("é", "no file of wrapping keys"),
         (f"a {'01' * 32}\n" + "#" * 70_000, "holds no wrapping key"),

@@ -225,7 +225,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("kind", sa.String(length=24), nullable=False),
-        sa.Column("object_id", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("object_id", sa.LargeBinary(length=32), nullable=True),
         sa.Column("root", sa.LargeBinary(length=32), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("wrapping_key", sa.String(length=64), nullable=False),

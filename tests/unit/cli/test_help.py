@@ -18,7 +18,7 @@ COMMANDS = {
     for name, command in ROOT.get_command(CONTEXT, group).commands.items()
 }
 EXPECTED = {
-    "manifest": "check commit disclose verify-disclosure lodge amend withdraw show prove verify-inclusion",
+    "manifest": "check commit disclose verify-disclosure lodge amend withdraw erase show prove verify-inclusion",
     "consignment": "open arrive depart inspect seal remark offer accept decline take hold lift release clear consolidate "
     "deconsolidate close show accompany load",
     "evidence": "export verify absent qr",

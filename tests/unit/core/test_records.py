@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from eth_account.messages import encode_typed_data
 
 from ledger.core import records
 from ledger.core.identifiers import Party
@@ -12,6 +13,7 @@ from ledger.core.records import (
     CustodyRecord,
     Domain,
     Enrolment,
+    Erasure,
     ManifestKind,
     ManifestRecord,
     Promise,
@@ -83,6 +85,23 @@ def test_digests_have_the_bytes_of_the_example():
     assert RELEASE.digest(CONSIGNMENTS) == _hex("digest of RELEASE")
     assert Enrolment(*_unhex(EXAMPLE["enrolment"])).digest(REGISTRY) == _hex("enrolment digest")
     assert Promise(*_unhex(EXAMPLE["promise"])).digest(LOG) == _hex("promise digest")
+
+
+def test_a_request_to_erase_is_signed_as_any_wallet_signs_typed_data():
+    request = Erasure(_hex("manifest id"), 1790000000)
+    domain = {
+        "name": "Cargo Ledger",
+        "version": "1",
+        "chainId": EXAMPLE["chain_id"],
+        "verifyingContract": EXAMPLE["ManifestLog"],
+    }
+    types = {"Erasure": [{"name": "manifest", "type": "bytes32"}, {"name": "issuedAt", "type": "uint64"}]}
+    message = {"manifest": _hex("manifest id"), "issuedAt": 1790000000}
+    signable = encode_typed_data(domain, types, message)
+    assert request.digest(LOG) == records.keccak(b"\x19\x01" + signable.header + signable.body)
+    for manifest, issued_at in ((bytes(31), 0), (bytes(32), -1), (bytes(32), 1 << 64)):
+        with pytest.raises(InvalidRecord):
+            Erasure(manifest, issued_at)
 
 
 def test_the_log_leaf_has_the_bytes_of_the_example_and_decodes_to_the_same_record():
