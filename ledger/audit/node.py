@@ -16,15 +16,16 @@ from ledger.audit.blocks import Chunk, Network, ShownBlock, Tail, encode
 from ledger.chain import Chain
 from ledger.config import CONTRACTS
 from ledger.core import receipts, rlp, slots
-from ledger.core.headers import Header, block_hash
+from ledger.core.headers import Header
 from ledger.core.records import keccak
-from ledger.errors import ChainUnavailable, ChainViolation
+from ledger.errors import ChainUnavailable
 
 FIRST_WINDOW = 64  # blocks asked for at once, at first
 WIDEST_WINDOW = 1_024  # nodes take lists of about so many requests
 _TRIES = 3  # for a single block
 _PAUSE_SECONDS = 0.5
 _EASY_SECONDS = 2.0  # a window that came within this time may be wider next time
+_LARGE_BYTES = 8 << 20  # of a window's blocks: larger ones take memory and are not quicker
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -35,15 +36,23 @@ class NodeSource:
         """Look where the chain ends.
 
         Args:
-            chain: The chain; its identity is checked here.
+            chain: The chain; its identity is checked here. It is closed with this, or if this fails.
             last: The last block to read; without one, the newest that counts as final by the profile.
 
         Raises:
             ChainMismatch: The node serves another chain.
             ChainUnavailable: The node gives no usable answer, or has not got so far.
         """
-        chain.require_identity()
         self._chain = chain
+        try:
+            self._begin(last)
+        except BaseException:
+            chain.close()
+            raise
+
+    def _begin(self, last: int | None) -> None:
+        chain = self._chain
+        chain.require_identity()
         self.name = f"the node at {chain.shown}"
         self.network = Network.of_profile(chain.profile)
         head = chain.head().number
@@ -104,7 +113,13 @@ class NodeSource:
                     raise
                 time.sleep(_PAUSE_SECONDS)
                 continue
-            if time.monotonic() - begun < _EASY_SECONDS and last - first + 1 >= self._window:
+            if len(chunk.data) > _LARGE_BYTES:
+                self._window = max(1, (last - first + 1) // 2)
+            elif (
+                time.monotonic() - begun < _EASY_SECONDS
+                and last - first + 1 >= self._window
+                and len(chunk.data) < _LARGE_BYTES // 2
+            ):
                 self._window = min(2 * self._window, WIDEST_WINDOW)
             return [chunk]
         raise AssertionError("unreachable")  # pragma: no cover
@@ -197,21 +212,6 @@ class NodeSource:
                 slot = slots.SEQUENCES[name].to_bytes(32, "big")
                 nodes |= dict.fromkeys(self._chain.state_proofs(name, [slot], self.last))
         return Tail(above, tuple(nodes))
-
-    def require_still_there(self, number: int, expected: bytes) -> None:
-        """Refuse to go on from a block that the node's chain no longer has.
-
-        Raises:
-            ChainViolation: Another block stands there now.
-        """
-        raw = self._chain.raw_header(number)
-        from ledger.core.headers import decode
-
-        found = block_hash(decode(raw), "qbft" if self.network.consensus == "qbft" else None)
-        if found != expected:
-            raise ChainViolation(
-                f"Block {number} is 0x{found.hex()} on the node now; the replay had read 0x{expected.hex()} there."
-            )
 
 
 def _hex_list(body: str) -> str:

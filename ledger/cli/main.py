@@ -45,6 +45,7 @@ GROUPS = {
     "consignment": "ledger.cli.consignment",
     "evidence": "ledger.cli.evidence",
     "trust": "ledger.cli.trust",
+    "audit": "ledger.cli.audit",
     "import": "ledger.cli.importing",
     "key": "ledger.cli.key",
     "account": "ledger.cli.account",

@@ -5,51 +5,25 @@ import dataclasses
 import itertools
 import time
 
+import audit_life
 import faulty_node
 import pytest
+from audit_life import party, trust_for
 
 import ledger.audit.node
 import ledger.chain
 from ledger.audit.node import NodeSource
 from ledger.audit.replay import Settings, replay
 from ledger.chain import Chain
-from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind
 from ledger.errors import ChainUnavailable, JournalUnusable
-from ledger.exporting import trust_of
 
 K = CustodyKind
 
 
-def party(text):
-    return Party.parse(text).to_bytes()
-
-
 @pytest.fixture
 def history(singapore):
-    """A short life of two consignments: opened, held, lifted, released, amended, handed over, put one in the other."""
-    desk = singapore
-    box, container = desk.opened(), desk.opened()
-    desk.settle()
-    hold = desk.recorded(K.HOLD, "officer", box.consignment)
-    desk.settle()
-    desk.recorded(K.LIFT, "officer", box.consignment, subject=hold)
-    desk.recorded(K.RELEASE, "officer", box.consignment, subject=box.id)
-    desk.recorded(K.CONSOLIDATE, "exporter", box.consignment, subject=container.consignment)
-    desk.settle()
-    desk.recorded(K.OFFER, "exporter", container.consignment, counterpart=party("SG:CARR01"))
-    desk.settle()
-    offer = desk.ledger.consignment(container.consignment).lines.custody
-    desk.recorded(K.ACCEPT, "carrier", container.consignment, subject=bytes.fromhex(offer[2:]))
-    amendment = desk.amendment(box)
-    desk.ledger.lodge(amendment.submission)
-    desk.settle()
-    return desk, box, container
-
-
-def trust_for(profile):
-    with contextlib.closing(Chain(profile)) as chain:
-        return trust_of(chain, "SG", old_seconds=3600, expires_at=int(time.time()) + 3600)
+    return singapore, *audit_life.live(singapore)
 
 
 @contextlib.contextmanager

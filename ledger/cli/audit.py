@@ -1,0 +1,285 @@
+"""`cargo-ledger audit`: the chain of custody rebuilt from blocks and judged again, with nothing trusted but the seals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli import files, outcome
+from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
+from ledger.cli.output import Output, Page
+
+if TYPE_CHECKING:
+    from ledger.audit.blocks import Source
+    from ledger.audit.result import Replayed
+    from ledger.core.trust import Trust
+
+_EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Rebuild the chain of custody from blocks alone, judge every rule again, and compare.",
+    epilog=examples(
+        "cargo-ledger audit replay --trust sg.trust.json",
+        "cargo-ledger audit export chain.audit",
+        "cargo-ledger audit replay chain.audit --trust sg.trust.json",
+    ),
+)
+
+ExportArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[EXPORT]",
+        parser=file_to_read,
+        help="File that `audit export` wrote; without one the profile's node is read.",
+    ),
+]
+TrustOption = Annotated[
+    Path,
+    typer.Option("--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."),
+]
+NodeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        envvar="CARGO_LEDGER_PROFILE",
+        rich_help_panel=WHO_AND_WHERE,
+        help="Chain profile of the node to read, when there is no EXPORT.",
+    ),
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        metavar="FOLDER",
+        file_okay=False,
+        help="Keep what was rebuilt here, and go on with it if it is interrupted.",
+    ),
+]
+ToOption = Annotated[
+    int | None,
+    typer.Option("--to", metavar="BLOCK", min=1, help="The last block; by default the newest final one."),
+]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=64,
+        help="Processes that check blocks beside the one that judges; by default the machine's cores.",
+    ),
+]
+SignaturesOption = Annotated[
+    bool,
+    typer.Option(
+        "--signatures/--without-signatures",
+        help="Recover every signature. Without it the replay is six times as quick and never VALID.",
+    ),
+]
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit replay --trust sg.trust.json",
+        "cargo-ledger audit replay chain.audit --trust sg.trust.json --json",
+        "cargo-ledger audit replay --trust sg.trust.json --folder var/replay --to 120000",
+    )
+)
+def replay(
+    export: ExportArgument = None,
+    *,
+    trust: TrustOption,
+    profile: NodeOption = None,
+    folder: FolderOption = None,
+    last: ToOption = None,
+    processes: ProcessesOption = None,
+    signatures: SignaturesOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild everything from the deployment on and judge it: blocks, signatures, authority, every rule, the seals.
+
+    Ends with a verdict and a digest of the final state, which every auditor of the same chain to the same block must get.
+    Exit code 0 VALID, 1 INVALID, 3 INDETERMINATE, 4 when the node gives no usable answer; with --folder it goes on later.
+    """
+    out = Output(as_json)
+    with replaying(out, export, trust, profile, folder, last, processes, signatures=signatures) as replayed:
+        out.answer(replayed.to_json(), lambda page: show_replay(page, replayed))
+        verdict = replayed.verdict
+    outcome.end(_EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit export chain.audit",
+        "cargo-ledger audit export chain.audit --to 120000 --without-tables --json",
+    )
+)
+def export(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", dir_okay=False, help="Where to write it; a new file.")
+    ],
+    *,
+    profile: ProfileOption,
+    last: ToOption = None,
+    tables: Annotated[
+        bool,
+        typer.Option(
+            "--tables/--without-tables",
+            help="Write the decoded events as Parquet beside it, for DuckDB or Polars.",
+        ),
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the chain's blocks into one file, from which it is replayed where there is no network.
+
+    Headers, every receipt of blocks with events, the transactions that show proofs and consents, and a proof of the
+    contracts' code. Each block is checked on the way; the seals and the signatures are for the replay.
+    """
+    out = Output(as_json)
+    _require_extra()
+    from ledger.audit import export_file, tables_file
+    from ledger.audit.node import NodeSource
+    from ledger.chain import Chain
+    from ledger.config import ChainProfile
+
+    beside = tables_file.beside(file) if tables else ()
+    for each in (file, *beside):
+        files.require_new(each)
+    with ExitStack() as open_ones:
+        source = open_ones.enter_context(closing(NodeSource(Chain(ChainProfile.load(profile)), last)))
+        advance = open_ones.enter_context(
+            out.progress("exporting blocks", source.last - source.network.first_block + 1)
+        )
+        see = open_ones.enter_context(tables_file.Tables(file)).see if tables else None
+        size = export_file.write(source, file, see=see, progress=_moving(advance))
+        facts: dict[str, Any] = {
+            "file": str(file),
+            "bytes": size,
+            "first_block": source.network.first_block,
+            "last_block": source.last,
+            "tables": [str(each) for each in beside],
+        }
+
+    def show(page: Page) -> None:
+        page.line(f"Wrote blocks {facts['first_block']} to {facts['last_block']}.")
+        page.facts({name: value for name, value in facts.items() if name != "tables"})
+        for each in beside:
+            page.facts({"table": each})
+
+    out.answer(facts, show)
+
+
+@contextmanager
+def replaying(
+    out: Output,
+    export: Path | None,
+    trust: Path,
+    profile: Path | None,
+    folder: Path | None,
+    last: int | None,
+    processes: int | None,
+    *,
+    signatures: bool = True,
+) -> Iterator[Replayed]:
+    """Replay what a command's options name, with a progress bar; what came of it, open."""
+    from ledger.audit.replay import Settings, replay
+
+    pinned = _trust(trust)
+    with ExitStack() as open_ones:
+        source = open_ones.enter_context(closing(_source(export, profile, last)))
+        total = source.last - source.network.first_block + 1
+        if processes is None:
+            processes = (os.cpu_count() or 1) if total >= _WORTH_PROCESSES else 0
+        settings = Settings(pinned, folder, processes, signatures)
+        with out.progress("replaying blocks", total) as advance:
+            replayed = replay(source, settings, _moving(advance))
+        yield open_ones.enter_context(replayed)
+
+
+_WORTH_PROCESSES = 2_000  # blocks; to start a process costs as much as checking some hundred
+
+
+def _source(export: Path | None, profile: Path | None, last: int | None) -> Source:
+    if export is not None:
+        _require_extra()
+        from ledger.audit.export_file import ExportSource
+
+        if last is not None:
+            raise typer.BadParameter("--to is for a node; an export is replayed to its end")
+        return ExportSource(export)
+    if profile is None:
+        raise typer.BadParameter("give an EXPORT, or --profile (CARGO_LEDGER_PROFILE) of a node to read")
+    from ledger.audit.node import NodeSource
+    from ledger.chain import Chain
+    from ledger.config import ChainProfile
+
+    return NodeSource(Chain(ChainProfile.load(profile)), last)
+
+
+def show_replay(page: Page, replayed: Replayed) -> None:
+    """Tell a person what came of a replay."""
+    counts = replayed.counts
+    page.line(
+        f"{counts.records} custody records of {counts.consignments} consignments, {counts.heads} tree heads and "
+        f"{counts.closures} closed manifests in {counts.blocks} blocks, from {replayed.source}.",
+        style="bold",
+    )
+    page.table(
+        "", ("check", "status", "what"), [(each.name, each.status, each.message) for each in replayed.checks]
+    )
+    by_kind: dict[str, int] = {}
+    for finding in replayed.findings():
+        by_kind[finding.kind.value] = by_kind.get(finding.kind.value, 0) + 1
+    page.table("Findings", ("kind", "how many"), sorted(by_kind.items()))
+    page.facts(
+        {
+            "digest": None if replayed.digest is None else "0x" + replayed.digest.hex(),
+            "block": f"{replayed.block}, 0x{replayed.block_hash.hex()}",
+            "events a second": round(counts.events / max(replayed.seconds, 0.001)),
+            "trust file": "0x" + replayed.trust.sha256.hex(),
+        }
+    )
+    page.line(
+        f"{replayed.verdict} as of block {replayed.block}.",
+        style="bold green" if replayed.verdict == "VALID" else "bold red",
+    )
+
+
+def _moving(advance: Any) -> Any:
+    """What moves a bar by the blocks that were done since it was last told."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        advance(done - told, total)
+        told = done
+
+    return progress
+
+
+def _trust(path: Path) -> Trust:
+    from ledger.core import trust
+
+    return trust.Trust.decode(files.read(path, trust.MAX_BYTES))
+
+
+class _ExtraMissing(outcome.CommandError):
+    """Exports need packages that only an auditor installs."""
+
+    code = outcome.Exit.USAGE
+
+
+def _require_extra() -> None:
+    try:
+        import pyarrow  # noqa: F401  only whether it is there
+        import zstandard  # noqa: F401
+    except ImportError as error:
+        raise _ExtraMissing(f"{error.name} is missing: install cargo-ledger[audit].") from None
