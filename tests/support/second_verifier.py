@@ -86,9 +86,14 @@ def judge(cases):
         reports += _judging_page().evaluate(
             "cases => window.judgeEvidence(cases)", cases[start : start + 100]
         )
+    return with_numbers(reports)
+
+
+def with_numbers(reports):
+    """The reports with the block's numbers as numbers: beyond 2^53 they come as text."""
     for report in reports:
         block = report.get("as_of")
-        if block is not None:  # numbers beyond 2^53 travel as text
+        if block is not None:
             report["as_of"] = block | {name: int(block[name]) for name in ("block", "age_seconds")}
     return reports
 

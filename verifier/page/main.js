@@ -11,6 +11,7 @@ import { readTrust, showProblem, showReport, showTrust } from "./show.js";
 
 const MOST_BYTES = (4 << 20) + 1; // of a file that is read: one more than evidence may have, so that it is told
 const LONGEST_MILLISECONDS = 30_000;
+const NO_WORKER = "this browser does not let the page compute";
 const AGAIN_MILLISECONDS = 60_000; // a verdict grows old while it is looked at
 
 if (typeof document === "undefined") {
@@ -20,7 +21,8 @@ if (typeof document === "undefined") {
 }
 
 function servePage(workerUrl) {
-  const files = { trust: null, evidence: null }; // {name, data} each
+  const files = { trust: null, evidence: null }; // {name, data, sha256} each
+  const turns = { trust: 0, evidence: 0 }; // a file that is still being read when another is chosen is not taken
   let worker = null;
   let timer = null;
 
@@ -33,14 +35,19 @@ function servePage(workerUrl) {
     const given = { evidence: files.evidence, trust: files.trust, now };
     document.getElementById("busy").hidden = isSame;
     timer = setTimeout(() => fail("it takes too long on this device"), LONGEST_MILLISECONDS);
-    worker = new Worker(workerUrl);
+    try {
+      worker = new Worker(workerUrl);
+    } catch {
+      fail(NO_WORKER);
+      return;
+    }
     worker.onmessage = ({ data: report }) => {
       stop();
       showReport(report, given);
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      fail(event.message || "this browser does not let the page compute");
+      fail(event.message || NO_WORKER);
     };
     worker.postMessage({ evidence: given.evidence.data, trust: given.trust.data, now });
   }
@@ -58,6 +65,7 @@ function servePage(workerUrl) {
   }
 
   async function take(kind, file) {
+    const turn = ++turns[kind];
     files[kind] = null;
     judgeAgain();
     document.getElementById(`${kind}-said`).replaceChildren();
@@ -66,13 +74,15 @@ function servePage(workerUrl) {
     try {
       data = new Uint8Array(await file.slice(0, MOST_BYTES).arrayBuffer());
     } catch {
+      data = null;
+    }
+    if (turn !== turns[kind]) return;
+    if (data === null) {
       showProblem(`${file.name} could not be read. Choose it again.`);
       return;
     }
-    const taken = { name: file.name, data, sha256: sha256(fromArray(data)) };
-    if (kind === "trust" && !showTrust(taken)) return;
-    if (kind === "evidence") document.getElementById("evidence-said").textContent = `${file.name}, ${data.length} bytes`;
-    files[kind] = taken;
+    if (kind === "trust" && !showTrust(data)) return;
+    files[kind] = { name: file.name, data, sha256: sha256(fromArray(data)) };
     judgeAgain();
   }
 
@@ -91,7 +101,15 @@ function servePage(workerUrl) {
         return;
       }
     }
-    for (const { file, kind } of kinds) await take(kind, file);
+    for (const { file, kind } of kinds) await takeFor(kind, file);
+  }
+
+  /** As if it had been chosen: the chooser shows its name. */
+  function takeFor(kind, file) {
+    const chosen = new DataTransfer();
+    chosen.items.add(file);
+    document.getElementById(`${kind}-file`).files = chosen.files;
+    return take(kind, file);
   }
 
   for (const kind of ["trust", "evidence"])
@@ -101,13 +119,14 @@ function servePage(workerUrl) {
     event.preventDefault();
     const kind = event.target.closest?.(".chooser")?.dataset.kind;
     const dropped = event.dataTransfer.files;
-    if (kind && dropped.length === 1) take(kind, dropped[0]);
+    if (kind && dropped.length === 1) takeFor(kind, dropped[0]);
     else takeDropped(dropped).catch(() => showProblem("What was dropped could not be read. Choose the files instead."));
   });
   document.getElementById("files").addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("print").addEventListener("click", () => window.print());
   setInterval(() => document.visibilityState === "visible" && judgeAgain(true), AGAIN_MILLISECONDS);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && judgeAgain(true));
-  for (const input of document.querySelectorAll("input[type=file]")) if (input.files[0]) take(input.id.split("-")[0], input.files[0]);
+  for (const kind of ["trust", "evidence"]) take(kind, document.getElementById(`${kind}-file`).files[0]); // kept by a reload
 
   // for tests and other programs in this page: [{evidence, trust, now, clock_floor}], files as base64 -> reports
   window.judgeEvidence = (cases) =>

@@ -28,7 +28,7 @@ export function readTrust(data) {
 }
 
 /** Say what one trusts; false if it is no trust file. */
-export function showTrust({ name, data }) {
+export function showTrust(data) {
   const { trust, problem } = readTrust(data);
   if (problem) {
     at("trust-said").replaceChildren(element("p", problem, { class: "problem" }));
@@ -39,17 +39,21 @@ export function showTrust({ name, data }) {
     trust.consensus === "development"
       ? "a development chain that nobody seals"
       : `${trust.validators.length} validators (${trust.consensus === "qbft" ? "QBFT" : "Clique"})`;
-  at("trust-said").replaceChildren(
+  const words = element("p");
+  words.append(
     element("b", `${trust.administration}, chain ${trust.chainId}`),
-    `, ${seals}, until ${timeText(trust.expiresAt)}. ${name}`,
+    ...withTimes(`, ${seals}, until ${timeText(trust.expiresAt)}`),
   );
+  at("trust-said").replaceChildren(words, element("p", `SHA-256 ${trust.sha256}`, { class: "digest" }));
   return true;
 }
 
 /** Say what is wrong, instead of any report; "" for nothing. */
 export function showProblem(sentence) {
-  at("result").replaceChildren(...(sentence ? [element("p", sentence, { class: "problem" })] : []));
-  at("result").hidden = !sentence;
+  at("problem").textContent = sentence;
+  at("problem").hidden = !sentence;
+  at("result").replaceChildren();
+  at("result").hidden = at("actions").hidden = true;
   announce(sentence);
 }
 
@@ -67,15 +71,19 @@ export function showReport(report, given) {
     checks(report),
     element("h3", "Judged by"),
     judgedBy(report, given),
-    actions(),
   );
-  at("result").hidden = false;
+  at("result").hidden = at("actions").hidden = false;
   announce(`${report.verdict}. ${report.state}`);
 }
 
 /** Screen readers hear a new verdict once, and the same one not again. */
 function announce(sentence) {
   if (at("announcement").textContent !== sentence) at("announcement").textContent = sentence;
+}
+
+/** A text in pieces, its times kept on one line. */
+function withTimes(text) {
+  return text.split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).map((piece, at) => (at % 2 ? element("time", piece) : piece));
 }
 
 function verdict({ verdict: word }) {
@@ -94,7 +102,7 @@ function asOf({ as_of: block }) {
     line.append(
       "As of ",
       element("b", `${durationText(BigInt(block.age_seconds))} ago`),
-      `: block ${block.block}, ${block.time}`,
+      ...withTimes(`: block ${block.block}, ${block.time}`),
     );
   return line;
 }
@@ -102,8 +110,8 @@ function asOf({ as_of: block }) {
 /** The state, with what matters most set apart. */
 function state({ state: sentence }) {
   const line = element("p", "", { class: "state" });
-  for (const piece of sentence.split(/(may not go|may go)/i))
-    line.append(/^may (not )?go$/i.test(piece) ? element("strong", piece) : piece);
+  for (const [at, piece] of sentence.split(/(may not go|may go)/i).entries())
+    line.append(...(at % 2 ? [element("strong", piece, { "data-go": /not/i.test(piece) ? "no" : "yes" })] : withTimes(piece)));
   return line;
 }
 
@@ -111,11 +119,9 @@ function checks({ checks: made }) {
   const list = element("ol");
   for (const { name, status, message } of made) {
     const row = element("li");
-    row.append(
-      element("span", status, { class: "status", "data-status": status }),
-      element("span", name, { class: "name" }),
-      element("span", message, { class: "message" }),
-    );
+    const sentence = element("span", "", { class: "message" });
+    sentence.append(...withTimes(message));
+    row.append(element("span", status, { class: "status", "data-status": status }), element("span", name, { class: "name" }), sentence);
     list.append(row);
   }
   return list;
@@ -132,12 +138,4 @@ function judgedBy(report, { evidence, trust, now }) {
   ];
   for (const [name, value, kind = ""] of facts) list.append(element("dt", name), element("dd", value, { class: kind }));
   return list;
-}
-
-function actions() {
-  const print = element("button", "Print", { type: "button" });
-  print.addEventListener("click", () => window.print());
-  const row = element("div", "", { class: "actions" });
-  row.append(print);
-  return row;
 }

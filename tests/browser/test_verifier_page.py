@@ -1,0 +1,281 @@
+"""The second verifier as people meet it: by keyboard, by dropping files, on a phone, on paper, and without a network."""
+
+import base64
+import json
+import socket
+import time
+
+import pytest
+import second_verifier
+from evidence_maker import World, history
+
+from ledger.core import canonical
+from ledger.core.records import CustodyKind
+from ledger.core.trust import Trust
+
+CONTRAST = """() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (; element; element = element.parentElement) {
+      const color = channels(getComputedStyle(element).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!hasText || !element.checkVisibility() || element.closest(".unseen, noscript")) continue;
+    const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))];
+    found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.className, element.textContent.slice(0, 40)]);
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def files():
+    """A cargo on hold by NL as of four minutes ago, with SG's trust file; as they lie on a disk."""
+    now = int(time.time())
+    world, manifest = history(_of_now(World(), now))
+    world.record(CustodyKind.HOLD, "foreign_officer", stated={"reason": "sanitary inspection"})
+    return {
+        "trust": world.trust(expires_at=now + 10**6).encode(),
+        "evidence": world.evidence(manifest).encode(),
+    }
+
+
+def _of_now(world, now):
+    """A world that is four minutes old, whose people have long been enrolled."""
+    world.clock = now - 3_600
+    headers = world.headers
+    world.headers = lambda **options: headers(**options | {"time": now - 240})
+    return world
+
+
+@pytest.fixture
+def page():
+    page = second_verifier.open_page()
+    yield page
+    page.close()
+
+
+def upload(name, data):
+    return {"name": name, "mimeType": "application/json", "buffer": data}
+
+
+def choose(page, files):
+    for kind in files:
+        page.set_input_files(f"#{kind}-file", upload(f"sg.{kind}.json", files[kind]))
+
+
+def shown(page):
+    page.wait_for_selector("#result:not([hidden])")
+    return page.inner_text("#verdict")
+
+
+def test_both_files_chosen_by_keyboard_alone_give_the_verdict_first_then_age_state_and_checks(page, files):
+    page.on(
+        "filechooser", lambda _: None
+    )  # with a listener choosers are caught from here on, and none opens unseen
+    for kind in ("trust", "evidence"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == f"{kind}-file"
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        chooser.value.set_files(upload(f"{kind}.json", files[kind]))
+    assert shown(page) == "VALID"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "print"
+    order = page.eval_on_selector_all(
+        "#result > *", "all => all.map((each) => each.className || each.tagName)"
+    )
+    assert order == ["verdict", "as-of", "state", "H3", "OL", "H3", "DL"]
+    assert "4 minutes ago: block 500" in page.inner_text(".as-of")
+    state = page.inner_text(".state")
+    assert state.startswith("Current. In the charge of SG:CARR01. Released for export by SG on ")
+    assert state.endswith("(sanitary inspection); may go, as far as SG is concerned.")
+    assert page.locator("#result li").count() == 11
+    assert "0x" + Trust.decode(files["trust"]).sha256.hex() in page.inner_text("dl")
+    assert page.inner_text("#announcement") == f"VALID. {state}"
+    assert page.get_attribute("#announcement", "aria-live") == "polite"
+
+
+def test_files_dropped_together_are_told_apart_by_what_they_are(page, files):
+    drop = """([files, target]) => {
+      const dropped = new DataTransfer();
+      for (const [name, data] of files)
+        dropped.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+      document.querySelector(target).dispatchEvent(
+        new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    }"""
+    encoded = {kind: base64.b64encode(data).decode() for kind, data in files.items()}
+    both = [["one.json", encoded["evidence"]], ["two.json", encoded["trust"]]]
+    page.evaluate(drop, [both, "footer"])
+    assert shown(page) == "VALID"
+    assert "two.json" in page.inner_text("dl")
+    page.evaluate(drop, [[["other.json", base64.b64encode(b"{}").decode()]], "[data-kind=evidence]"])
+    page.wait_for_selector("[data-verdict=INVALID]")
+    page.evaluate(drop, [[*both, ["three.json", encoded["trust"]]], "footer"])
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.inner_text("#problem") == "Drop one trust file at a time."
+    assert page.is_hidden("#result")
+
+
+def test_a_verdict_is_gone_as_soon_as_another_file_is_chosen(page, files):
+    choose(page, files)
+    assert shown(page) == "VALID"
+    page.set_input_files("#trust-file", upload("trust.json", files["trust"] + b"\n"))
+    page.wait_for_selector("#trust-said .problem")
+    assert "This is no trust file: at its root, it is no" in page.inner_text("#trust-said")
+    assert page.is_hidden("#result") and page.is_hidden("#actions")
+    page.set_input_files("#trust-file", upload("trust.json", files["trust"]))
+    assert shown(page) == "VALID"
+    page.set_input_files("#evidence-file", [])
+    assert page.is_hidden("#result")
+
+
+def test_what_may_not_go_is_said_as_that_and_an_unread_file_is_no_pass(page, files):
+    theirs = canonical.read(files["trust"], most_bytes=1 << 16, most_values=4_096, refuse=ValueError)
+    choose(page, files | {"trust": canonical.encode(theirs | {"administration": "NL"})})
+    assert shown(page) == "VALID"
+    assert page.inner_text(".state strong") == "may not go"
+    assert page.get_attribute(".state strong", "data-go") == "no"
+    newer = files["evidence"].replace(b"cargo-evidence/1", b"cargo-evidence/2")
+    choose(page, {"evidence": newer})
+    page.wait_for_selector("[data-verdict=INDETERMINATE]")
+    assert page.inner_text(".as-of") == "As of no block: the file shows none."
+    choose(page, {"evidence": b"[" * (4 << 20) + b"]"})
+    page.wait_for_selector("[data-verdict=INVALID]")
+    assert "4194305 bytes, 4194304 are allowed" in page.inner_text("ol")
+
+
+def test_a_text_of_the_file_is_never_markup(page, files):
+    value = json.loads(files["evidence"])
+    value["schema"] = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+    choose(page, files | {"evidence": canonical.encode(value)})
+    page.wait_for_selector("[data-verdict=INDETERMINATE]")
+    assert "<img src=x onerror" in page.inner_text("ol")
+    assert page.locator("#result img, #result script").count() == 0
+
+
+def test_a_verdict_grows_old_while_it_is_looked_at(page, files):
+    page.clock.install()
+    page.reload()
+    choose(page, files)
+    assert shown(page) == "VALID"
+    page.clock.fast_forward("25:00:00")
+    page.wait_for_selector("[data-verdict=INDETERMINATE]")
+    assert "too old" in page.inner_text("ol")
+    assert page.inner_text(".state strong") == "may not go"
+
+
+@pytest.mark.parametrize(
+    "worker, words",
+    [
+        ("class { postMessage() {} terminate() {} }", "it takes too long on this device"),
+        ("class { postMessage() { this.onerror(new Event('error', { cancelable: true })); } terminate() {} }", "compute"),
+        ("undefined", "compute"),
+    ],
+    ids=["never answers", "fails", "is not there"],
+)  # fmt: skip
+def test_what_cannot_be_judged_is_no_pass(page, files, worker, words):
+    page.clock.install()
+    page.reload()
+    page.evaluate(f"() => {{ window.Worker = {worker}; }}")
+    choose(page, files)
+    if words.startswith("it takes"):
+        page.wait_for_selector("#busy:not([hidden])")
+        page.clock.fast_forward("31")
+    page.wait_for_selector("#problem:not([hidden])")
+    said = page.inner_text("#problem")
+    assert said.startswith("INDETERMINATE: the file could not be judged") and words in said
+    assert page.is_hidden("#result") and page.is_hidden("#busy")
+
+
+def test_the_page_answers_while_it_judges_a_file_of_many_signatures(page, files):
+    value = json.loads(files["evidence"])
+    last = value["custody"][-1]
+    for n in range(1_500):
+        record = last["record"] | {"observed_at": last["record"]["observed_at"] + n}
+        value["custody"].append(last | {"record": record})
+    choose(page, files | {"evidence": canonical.encode(value)})
+    page.wait_for_selector("#busy:not([hidden])")
+    assert page.evaluate("1 + 1") == 2 and page.is_visible("#busy")  # it is not this thread that judges
+    page.wait_for_selector("#problem:not([hidden]), #result:not([hidden])", timeout=60_000)
+    assert page.locator("[data-verdict=VALID]").count() == 0
+
+
+def test_it_fits_a_phone(page, files):
+    page.set_viewport_size({"width": 360, "height": 740})
+    choose(page, files)
+    shown(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    outside = (
+        "all => all.filter((e) => e.getBoundingClientRect().right > 360).map((e) => e.outerHTML.slice(0, 80))"
+    )
+    assert page.eval_on_selector_all("main *:not(.unseen)", outside) == []
+    tall = "all => all.every((each) => each.getBoundingClientRect().height >= 44)"
+    assert page.eval_on_selector_all("input[type=file], button", tall)
+
+
+def test_it_prints_verdict_checks_and_digests_on_one_sheet_without_the_choosers(page, files):
+    choose(page, files)
+    shown(page)
+    page.emulate_media(media="print")
+    assert page.is_hidden("form") and page.is_hidden("#print")
+    assert all(page.is_visible(each) for each in (".verdict", ".as-of", ".state", "ol", "dl"))
+    assert page.pdf(format="A4", prefer_css_page_size=True).count(b"/Type /Page\n") == 1
+
+
+@pytest.mark.parametrize("media, scheme", [("screen", "light"), ("screen", "dark"), ("print", "light")])
+def test_every_text_stands_out_from_what_is_behind_it(page, files, media, scheme):
+    page.emulate_media(media=media, color_scheme=scheme)
+    good = files["evidence"]
+    for evidence in (
+        good,
+        good.replace(b'"kind":9', b'"kind":4'),
+        good.replace(b"evidence/1", b"evidence/2"),
+    ):
+        choose(page, files | {"evidence": evidence})
+        shown(page)
+        found = page.evaluate(CONTRAST)
+        assert len(found) > 15
+        assert [each for each in found if each[0] < 4.5] == []
+
+
+def test_it_asks_no_network_for_anything_and_could_not(page, files):
+    choose(page, files)
+    shown(page)
+    assert [each for each in page.asked if not each.startswith("blob:")] == []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        page.context.set_offline(False)  # so that the policy alone keeps it from asking
+        try:
+            refused = page.evaluate(
+                """async (address) => {
+                  const blocked = [];
+                  document.addEventListener("securitypolicyviolation", (event) => blocked.push(event.effectiveDirective));
+                  await fetch(address, { mode: "no-cors" }).catch(() => {});
+                  navigator.sendBeacon(address, "x");
+                  const image = new Image();
+                  image.src = address;
+                  const inline = document.createElement("script");
+                  inline.textContent = "window.gotIn = true";
+                  document.body.append(image, inline);
+                  await new Promise((done) => setTimeout(done, 200));
+                  return { blocked, gotIn: window.gotIn ?? false };
+                }""",
+                address,
+            )
+        finally:
+            page.context.set_offline(True)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert refused["gotIn"] is False
+    assert {"connect-src", "img-src", "script-src-elem"} <= set(refused["blocked"])
