@@ -12,7 +12,7 @@ import evidence_maker
 import pytest
 import second_verifier
 from evidence_maker import NOW, World, document, history
-from evidence_mutations import changed
+from evidence_mutations import SPELLINGS, changed
 
 from ledger.core.records import CustodyKind
 from ledger.core.trust import Trust
@@ -117,6 +117,47 @@ def test_valid_and_mutated_files_are_judged_alike():
     assert differing == [], (len(differing), differing[:3])
     verdicts = Counter(report.get("verdict", "refused") for report in expected)
     assert len(verdicts) == 4 and len(_told(expected)) > 30, (verdicts, _told(expected))
+
+
+def spelled():
+    """A file whose document has a value in each spelling, a name in its place, and the whole file spelled otherwise."""
+    world, manifest = history(content=document(note="HERE"))
+    data, trust = world.evidence(manifest, show=[""]).encode(), world.trust().encode()
+    for spelling in (b'"HERE"', *SPELLINGS):
+        yield data.replace(b'"HERE"', spelling), trust, NOW + 60, 0
+        yield data, trust.replace(b'"SG"', spelling), NOW + 60, 0
+    for name in (
+        b'"0"',
+        b'"01"',
+        b'"__proto__"',
+        b'"constructor"',
+        b'"nota"',
+        b'"\\u006eote"',
+        b'""',
+        b'"n/~"',
+        b'"\xc3\xa9"',
+    ):
+        yield data.replace(b'"note"', name), trust, NOW + 60, 0
+    for other in (
+        b"\xef\xbb\xbf" + data,
+        data + b"\n",
+        data + b"{}",
+        b" " + data,
+        data.replace(b":", b": ", 1),
+        data[:-1],
+    ):
+        yield other, trust, NOW + 60, 0
+    yield data, trust + b" ", NOW + 60, 0
+
+
+def test_every_spelling_of_a_value_is_read_alike():
+    second_verifier.browser()
+    files = list(spelled())
+    expected = [_first(*each) for each in files]
+    assert _differences([second_verifier.case(*each) for each in files], expected) == []
+    unread = [report for report in expected if report.get("as_of", 0) is None]
+    changed_only = [report for report in expected if report.get("as_of")]
+    assert len(unread) > 20 and len(changed_only) > 20 and expected[0]["verdict"] == "VALID"
 
 
 @pytest.mark.parametrize("consensus", ["qbft", "clique"])

@@ -108,7 +108,7 @@ def cases():
             capture_output=True,
         )
         found = [(each["case"], each["report"]) for each in json.loads(recorded.read_text())]
-    mutated = list(comparison._mutated(500, 7))
+    mutated = [*comparison.spelled(), *comparison._mutated(200, 7)]
     return found + [(second_verifier.case(*each), comparison._first(*each)) for each in mutated]
 
 

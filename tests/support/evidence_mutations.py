@@ -96,11 +96,12 @@ def mutate_within_form(value, chance):
         target[key] = chance.choice((None, {}, 0, "0x"))
 
 
-_ODD = (
+# values as some reader might take them, right and wrong
+SPELLINGS = (
     b"1.0", b"-0", b"-0.0", b"1e5", b"1e16", b"1e+16", b"0.00001", b"1e-6", b"1e-06", b"12.50", b"9007199254740992",
     b"-9007199254740993", b"18446744073709551615", b"18446744073709551616", b"-9223372036854775809", b"01", b"NaN", b"1e999",
     b'"\\u00e9"', b'"\\u001b"', b'"\\u001B"', b'"\\/"', b'"\\ud800"', b'"\\ud83d\\ude00"', b'"\xf0\x9f\x98\x80"', b'"\xed\xa0\x80"',
-    b'"\t"', b'"\\t"', b'"\x7f"', b'"\\u2028"', b'"\xe2\x80\xa8"', b"[]", b"{}", b"[" * 260 + b"]" * 260, b"[" * 200 + b"]" * 200,
+    b'"\t"', b'"\\t"', b'"\x7f"', b'"\\u2028"', b'"\xe2\x80\xa8"', b"[]", b"{}", b"[" * 250 + b"]" * 250, b"[" * 251 + b"]" * 251, b"[" * 28 + b"]" * 28, b"[" * 32 + b"]" * 32,
     b'{"__proto__":1}', b'{"b":1,"a":2}', b'{"a":1,"a":1}', b'{"0":1}', b'{"\xef\xbc\xa1":1,"\xf0\x9f\x98\x80":2}',
     b'{"\xf0\x9f\x98\x80":2,"\xef\xbc\xa1":1}', b"true", b"nul",
 )  # fmt: skip
@@ -126,7 +127,7 @@ def odd_bytes(data, chance):
         (found for found in (data.find(mark, start) for mark in (b",", b"}", b"]")) if found > 0),
         default=start,
     )
-    return data[:start] + chance.choice(_ODD) + data[end:]
+    return data[:start] + chance.choice(SPELLINGS) + data[end:]
 
 
 def changed(data, chance):
