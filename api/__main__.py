@@ -1,7 +1,7 @@
 """`python -m api`: the API and its worker, or one of them alone (`--role api`, `--role worker`).
 
-`--upgrade` brings the database to this version, and that is all.
-Settings come from the environment, see `api.settings`. Ends with 0 when asked to (SIGTERM, SIGINT), with 2 when it
+`--upgrade` brings the database to this version, `--new-wrapping-key`, `--rewrap` and `--scrub` keep what is sealed in
+order (`api.upkeep`), and that is all they do. Settings come from the environment, see `api.settings`. Ends with 0 when asked to (SIGTERM, SIGINT), with 2 when it
 cannot start, after one sentence that says why. What is heavy to import is imported once it is needed: the worker needs
 no web framework.
 """
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from api.worker_process import UNTIL_PARENT_ENDS, end_with_parent
 
+FLAWED = 1
 CANNOT_START = 2
 
 
@@ -28,6 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--upgrade", action="store_true", help="bring the database to this version, say so, and end"
     )
+    parser.add_argument(
+        "--new-wrapping-key",
+        action="store_true",
+        help="put a new key before the other wrapping keys, and end",
+    )
+    parser.add_argument(
+        "--rewrap", action="store_true", help="wrap all that is sealed by the newest wrapping key, and end"
+    )
+    parser.add_argument(
+        "--scrub",
+        action="store_true",
+        help="look through all that is sealed for damage, say what is found, and end",
+    )
     parser.add_argument(UNTIL_PARENT_ENDS, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.until_parent_ends:
@@ -40,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.upgrade:
             _upgrade()
+        elif options.new_wrapping_key or options.rewrap or options.scrub:
+            from api import upkeep
+
+            if options.new_wrapping_key:
+                upkeep.new_wrapping_key()
+            intact = upkeep.rewrap() if options.rewrap else True
+            intact &= upkeep.scrub() if options.scrub else True
+            return 0 if intact else FLAWED
         else:
             _run(options.role, create=options.create)
     except LedgerError as error:

@@ -1490,7 +1490,7 @@ class WrappingKeyMissing(StoreError):
         self.object_id = object_id
         super().__init__(
             f"The {kind} {_hex(object_id)} is wrapped by the key {name!r}, which the file of wrapping keys does not have: "
-            "put it back, and keep old keys until `python -m api rewrap` says that nothing needs them."
+            "put it back, and keep old keys until `python -m api --rewrap` says that nothing needs them."
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from eth_account import Account
 
-from ledger import events, exporting, history, sequencing, views
+from ledger import events, exporting, history, sequencing, upkeep, views
 from ledger.anchoring import Sender
 from ledger.chain import Chain
 from ledger.config import LedgerConfig
@@ -224,7 +224,8 @@ class Ledger:
         self._indexer = Indexer(self._chain, self._store)
         try:
             self._require_identity()
-            self._store.unlock(open_vault(config, self._store.path))
+            self._vault = open_vault(config, self._store.path)
+            self._store.unlock(self._vault)
         except LedgerError:
             self.close()
             raise
@@ -516,7 +517,7 @@ class Ledger:
             read = history.read(session, self._members(session), [other], _now())
             if other not in read.ahead or not read.ahead.is_closed(other):
                 raise Conflict(
-                    f"The trade reference {reference} is in use for the open consignment {to_hex(other)}: use its key, "
+                    f"Its trade reference is in use for the open consignment {to_hex(other)}: use its key, "
                     "or close it first."
                 )
 
@@ -1340,6 +1341,26 @@ class Ledger:
                 "custody_waiting_records": session.waiting_custody(),
                 "transactions_in_flight": len(session.transactions_in("sent", "mined")),
             }
+
+    def rewrap(self, progress: upkeep.Progress = lambda done, total: None) -> upkeep.Rewrapped:
+        """Wrap everything sealed by the newest wrapping key, while the service runs; what was killed goes on.
+
+        Args:
+            progress: Told how many objects are done, and of how many.
+        """
+        result = upkeep.rewrap(self._store, self._vault, progress)
+        with self._store.write() as session:
+            session.set_identity({_TO_FORGET: "1"})  # data keys as they were wrapped before
+        self._forget()
+        return result
+
+    def scrub(self, progress: upkeep.Progress = lambda done, total: None) -> Iterator[upkeep.Flaw]:
+        """Open everything sealed, and yield what is damaged, missing, or there though it was erased.
+
+        Args:
+            progress: Told how many objects are done, and of how many.
+        """
+        return upkeep.scrub(self._store, progress)
 
     # ------------------------------------------------------------------------------------------------ the worker
 

@@ -575,13 +575,16 @@ class Session:
             source: What names them, with which they go: a record's digest, or the manifest of an accompanying file.
             terms: Kind, `container` or `seal`, and number.
         """
-        vault = self._require_vault()
         rows = [
-            {"term": vault.term(kind, value), "consignment": consignment, "source": source}
-            for kind, value in sorted(set(terms))
+            {"term": term, "consignment": consignment, "source": source} for term in sorted(self.terms(terms))
         ]
         if rows:
             self._gather(t.search_terms, rows, once=True)
+
+    def terms(self, terms: Iterable[tuple[str, str]]) -> set[bytes]:
+        """Terms as they are kept."""
+        vault = self._require_vault()
+        return {vault.term(kind, value) for kind, value in terms}
 
     def search_terms_of(self, source: bytes) -> set[bytes]:
         """The terms that a record or accompanying file named, as they are kept."""
@@ -621,6 +624,28 @@ class Session:
             raise ObjectDamaged(ACCOMPANYING, row.manifest_id)
         return opened
 
+    def accompanying_versions(self, manifest_ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Of which version the accompanying files of some manifests must be."""
+        query = select(t.accompanying).where(t.accompanying.c.manifest_id.in_(manifest_ids))
+        return {row.manifest_id: row.version for row in self._all(query)}
+
+    def without_sealed(self) -> Sequence[tuple[str, bytes]]:
+        """What should have a sealed object and has none: kind and id."""
+        found: list[tuple[str, bytes]] = []
+        for kind, table, column in (
+            (DOCUMENT, t.manifests, t.manifests.c.digest),
+            (CONSIGNMENT, t.consignments, t.consignments.c.consignment),
+            (ACCOMPANYING, t.accompanying, t.accompanying.c.manifest_id),
+        ):
+            sealed = t.sealed_objects.c
+            there = select(sealed.position).where(sealed.kind == kind, sealed.object_id == column).exists()
+            query = select(column.label("id")).select_from(table).where(~there)
+            if kind == DOCUMENT:
+                erased = select(t.erasures.c.digest).where(t.erasures.c.digest == column).exists()
+                query = query.where(t.manifests.c.seen, ~erased)
+            found += [(kind, row.id) for row in self._all(query)]
+        return found
+
     # --- erasure
 
     def erase_content(self, row: Mapping[str, Any]) -> None:
@@ -641,6 +666,14 @@ class Session:
     def erasure(self, digest: bytes) -> Row[Any] | None:
         """The erasure of the manifest of a record."""
         return self._one(select(t.erasures).where(t.erasures.c.digest == digest))
+
+    def erased_and_there(self) -> Sequence[bytes]:
+        """Records whose document was erased and is there all the same."""
+        sealed = t.sealed_objects.c
+        there = select(sealed.position).where(
+            sealed.kind == DOCUMENT, sealed.object_id == t.erasures.c.digest
+        )
+        return [row.digest for row in self._all(select(t.erasures.c.digest).where(there.exists()))]
 
     def manifests_not_erased(self, consignment: bytes) -> int:
         """How many manifests of a consignment are here whose content was not erased."""

@@ -231,7 +231,7 @@ def open_vault(config: LedgerConfig, database: Path | None) -> Vault:
         if config.profile.kind != "development" or database is None:
             raise InvalidProfile(
                 SETTING,
-                "it is not set: name a file of wrapping keys, `python -m api new-wrapping-key` makes it",
+                "it is not set: name a file of wrapping keys, `python -m api --new-wrapping-key` makes it",
             )
         path = database.with_name(database.name + ".wrapping-keys")
         if not path.exists():
