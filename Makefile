@@ -1,5 +1,6 @@
 # make demo   set everything up, run the main job, end
 # make up     leave the same system running; make down stops it
+# make network       a chain of four real validators, founded and left running; make network-down stops it
 # make setup  the set-up alone      make test   every test      make bench   the figures      make fuzz   ten minutes a parser
 
 SHELL := /bin/bash
@@ -7,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: verifier setup demo up down test bench fuzz check
+.PHONY: verifier setup demo up down network network-down test bench fuzz check
 
 setup: $(VENV)/.ready node_modules/.ready
 
@@ -37,6 +38,12 @@ up: setup
 
 down:
 	@$(BIN)/python scripts/system.py down
+
+network: setup
+	@$(BIN)/python scripts/network.py up
+
+network-down:
+	@$(BIN)/python scripts/network.py down
 
 bench: setup
 	$(BIN)/python bench/run.py

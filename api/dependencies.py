@@ -15,6 +15,8 @@ from ledger.ledger import Ledger
 
 _HOST = re.compile(r"\[[^]]*\]|[^:]*")  # the name or address in a Host header, without its port
 
+_OF_ONE_MACHINE = ("development", "clique")  # DESIGN 7: production runs QBFT
+
 
 def _ledger(request: Request) -> Ledger:
     return cast(Ledger, request.app.state.ledger)
@@ -30,7 +32,7 @@ def _record_domain(request: Request) -> Domain:
 
 
 def require_reading(request: Request) -> None:
-    """Let read whoever sits at the machine of a development chain, and nobody else.
+    """Let read whoever sits at the machine of a chain that is for one machine, and nobody else.
 
     The address is the connection's own: what a proxy says of itself (`X-Forwarded-For`) is never believed. The name
     asked for must be this machine's, or a page that turns its own name to 127.0.0.1 could read through a browser.
@@ -42,10 +44,11 @@ def require_reading(request: Request) -> None:
     client = request.client.host if request.client else ""
     asked_for = _HOST.match(request.headers.get("host", ""))[0]  # type: ignore[index]  # it matches nothing, too
     at_this_machine = settings.is_loopback and is_loopback(client) and is_loopback(asked_for)
-    if settings.profile.kind != "development" or not at_this_machine:
+    if settings.profile.kind not in _OF_ONE_MACHINE or not at_this_machine:
         sentence = (
-            "Reading needs sign-in, which this version does not have: it is open only on a development chain, "
-            "to programs on the service's own machine. Writing needs no sign-in; the records are signed."
+            "Reading needs sign-in, which this version does not have: it is open only on a development chain or a local "
+            "network of validators, to programs on the service's own machine. Writing needs no sign-in; the records are "
+            "signed."
         )
         raise Problem(READING_CLOSED, sentence)
 

@@ -37,6 +37,7 @@ _FIELDS = frozenset(
         "gas_price_wei",
     )
 )
+_MAX_VALIDATORS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class ChainProfile:
         block_seconds: Seconds between blocks; 0 when every transaction makes one.
         confirmations: Blocks on top after which a block counts as final here.
         gas_price_wei: The most that this network pays for a unit of gas.
+        validators: Who seals it, as its administrations agreed: checksummed addresses, ascending by their bytes; none
+            in development. Whoever makes a trust file is told when a node names others.
     """
 
     kind: Kind
@@ -70,6 +73,7 @@ class ChainProfile:
     block_seconds: int
     confirmations: int
     gas_price_wei: int
+    validators: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The profile as it is written to a file."""
@@ -89,6 +93,7 @@ class ChainProfile:
             "block_seconds": self.block_seconds,
             "confirmations": self.confirmations,
             "gas_price_wei": self.gas_price_wei,
+            **({"validators": list(self.validators)} if self.validators else {}),
         }
 
     def save(self, path: Path | str) -> None:
@@ -118,7 +123,8 @@ class ChainProfile:
     @classmethod
     def from_json(cls, data: Any) -> ChainProfile:
         """Build a profile from parsed JSON; any field that is missing, unknown or malformed raises ValueError."""
-        fields = _members(data, "the profile", _FIELDS)
+        is_sealed = isinstance(data, dict) and data.get("kind") != "development"
+        fields = _members(data, "the profile", _FIELDS | ({"validators"} if is_sealed else frozenset()))
         if fields["schema"] != _SCHEMA:
             raise _Malformed(f"schema must be {_SCHEMA}")
         if fields["kind"] not in get_args(Kind):
@@ -144,6 +150,7 @@ class ChainProfile:
             block_seconds=_natural("block_seconds", fields["block_seconds"], 0),
             confirmations=_natural("confirmations", fields["confirmations"], 0),
             gas_price_wei=_natural("gas_price_wei", fields["gas_price_wei"], 0),
+            validators=_validators(fields["validators"]) if is_sealed else (),
         )
 
     @property
@@ -239,6 +246,15 @@ def _hex_bytes(name: str, value: Any, size: int) -> bytes:
     if len(data) != size or len(value) != 2 + 2 * size:
         raise _Malformed(f"{name} must be {size} bytes of 0x hex")
     return data
+
+
+def _validators(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not 1 <= len(value) <= _MAX_VALIDATORS:
+        raise _Malformed(f"validators must be a list of 1 to {_MAX_VALIDATORS} addresses")
+    raw = [_hex_bytes(f"validator {place + 1}", each, 20) for place, each in enumerate(value)]
+    if raw != sorted(set(raw)):
+        raise _Malformed("validators must ascend, each once")
+    return tuple(map(signatures.checksummed, raw))
 
 
 def _natural(name: str, value: Any, least: int) -> int:

@@ -7,8 +7,10 @@ networks share an address and no address has power. The contracts name each othe
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 
 import rlp
 from eth_account import Account
@@ -16,7 +18,7 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 
 from ledger import devchain
-from ledger.chain import Call, Chain, Node, artifact, sign_transaction
+from ledger.chain import Call, Chain, Node, Receipt, artifact, sign_transaction
 from ledger.config import CONTRACTS, ChainProfile, Kind
 from ledger.core.identifiers import Party
 from ledger.core.records import Enrolment, keccak
@@ -25,8 +27,9 @@ from ledger.errors import ChainMismatch, ChainUnavailable, InvalidIdentifier, In
 
 _GAS_GOVERNANCE = 500_000
 _GAS_CREATION = 8_000_000
-_DEVELOPMENT_GAS_PRICE = 10**9
-_CONFIRMATIONS: dict[Kind, int] = {"development": 2, "clique": 8, "qbft": 0}
+# Wei for a unit of gas. Where gas is free, an account without money can offer no price at all; geth never takes less than
+# 1 wei, and its base fee rises by one with each block that is over half full.
+_GAS_PRICES: dict[Kind, int] = {"development": 10**9, "clique": 10**9, "qbft": 0}
 
 
 def deploy(
@@ -34,39 +37,55 @@ def deploy(
     founders: Mapping[str, str],
     *,
     kind: Kind = "development",
+    validators: Sequence[str] = (),
     block_seconds: int = 1,
     gas_price_wei: int | None = None,
+    fund: Callable[[str], None] | None = None,
 ) -> ChainProfile:
     """Deploy the three contracts and return the profile that pins them.
 
     Args:
         url: JSON-RPC address of a node.
         founders: Governor's address by administration; at least 3 outside development.
-        kind: What the network is; only `development` accounts are funded here, others run without a price of gas.
+        kind: What the network is.
+        validators: Checksummed addresses of those who seal it, as the administrations agreed; none in development.
         block_seconds: Seconds between the network's blocks.
-        gas_price_wei: The most paid for gas; by default 1 gwei in development and 1 wei elsewhere.
+        gas_price_wei: The most paid for gas; by default 1 gwei, and nothing with QBFT.
+        fund: Gives an address what the deployment costs; by default done in development, and by nobody elsewhere.
 
     Raises:
         ChainUnavailable: The node gave no usable answer.
-        InvalidProfile: A founder is no administration, or the deployment reverted.
+        InvalidProfile: A founder is no administration, the deployment reverted, or validators are missing.
         ChainMismatch: What was deployed is not at the predicted addresses.
     """
+    if bool(validators) != (kind != "development"):
+        raise InvalidProfile("validators", "name those who seal the network; a development chain has none")
     with closing(Node(url)) as node:
-        return _deploy(node, founders, kind, block_seconds, gas_price_wei)
+        if fund is None and kind == "development":
+            fund = partial(devchain.fund, url)
+        price = _GAS_PRICES[kind] if gas_price_wei is None else gas_price_wei
+        ascending = sorted(validators, key=lambda address: bytes.fromhex(address[2:]))
+        return _deploy(node, founders, kind, tuple(ascending), block_seconds, price, fund)
+
+
+def _confirmations(kind: Kind, validators: int) -> int:
+    """Blocks on top after which a block counts as final: QBFT's are final at once, Clique's never quite (DESIGN 6)."""
+    return {"development": 2, "clique": 2 * validators, "qbft": 0}[kind]
 
 
 def _deploy(
-    node: Node, founders: Mapping[str, str], kind: Kind, block_seconds: int, gas_price_wei: int | None
+    node: Node,
+    founders: Mapping[str, str],
+    kind: Kind,
+    validators: tuple[str, ...],
+    block_seconds: int,
+    price: int,
+    fund: Callable[[str], None] | None,
 ) -> ChainProfile:
     key = secrets.token_bytes(32)
     deployer = str(Account.from_key(key).address)
-    if kind == "development":
-        devchain.fund(node.url, deployer)
-    price = (
-        gas_price_wei
-        if gas_price_wei is not None
-        else (_DEVELOPMENT_GAS_PRICE if kind == "development" else 1)
-    )
+    if fund is not None:
+        fund(deployer)
     chain_id = node.chain_id()
     genesis = node.block(0)
     if genesis is None:
@@ -87,7 +106,9 @@ def _deploy(
         )
         node.submit(raw, transaction_hash)
         sent.append(transaction_hash)
-    receipts = [node.wait(transaction_hash) for transaction_hash in sent]
+    confirmations = _confirmations(kind, len(validators))
+    # the profile names the block for ever; in development nobody takes blocks back
+    receipts = _settled(node, sent, confirmations if kind != "development" else 0)
     for name, receipt in zip(CONTRACTS, receipts, strict=True):
         if not receipt.succeeded:
             raise InvalidProfile(
@@ -112,9 +133,19 @@ def _deploy(
         code_hashes=code_hashes,
         deployment_block=min(receipt.block_number for receipt in receipts),
         block_seconds=block_seconds,
-        confirmations=_CONFIRMATIONS[kind],
+        confirmations=confirmations,
         gas_price_wei=price,
+        validators=validators,
     )
+
+
+def _settled(node: Node, sent: Sequence[bytes], confirmations: int) -> list[Receipt]:
+    """The receipts of transactions, once that many blocks are on top of all of them."""
+    while True:
+        receipts = [node.wait(transaction_hash) for transaction_hash in sent]
+        if max(receipt.block_number for receipt in receipts) + confirmations <= node.head().number:
+            return receipts
+        time.sleep(0.5)
 
 
 def consent(profile: ChainProfile, account_key: bytes, party: str, roles: int, valid_until: int) -> bytes:

@@ -33,6 +33,7 @@ from ledger.core.signatures import checksummed, recover_address
 from ledger.core.state_proof import SharedNodes, decode_account
 from ledger.core.trust import CONTRACTS, Trust
 from ledger.errors import (
+    ChainMismatch,
     ChainUnavailable,
     ChainViolation,
     Conflict,
@@ -308,8 +309,8 @@ def _successors(chain: Chain, block: int) -> list[bytes]:
 def trust_of(chain: Chain, administration: str, *, old_seconds: int, expires_at: int) -> Trust:
     """What a verifier pins of a chain, as the node and the profile have it now.
 
-    The validators are the node's word: whoever hands the trust file out has them from their administrations too, and
-    compares.
+    The validators are those of the profile, and the node must name the same: when the network has voted others in, the
+    administrations agree on a new profile first.
 
     Args:
         chain: The chain; its identity is checked against the profile.
@@ -318,7 +319,7 @@ def trust_of(chain: Chain, administration: str, *, old_seconds: int, expires_at:
         expires_at: Unix seconds.
 
     Raises:
-        ChainMismatch: The node is of another chain than the profile.
+        ChainMismatch: The node is of another chain than the profile, or names other validators.
         ChainUnavailable: Its newest header lists no validators.
     """
     chain.require_identity()
@@ -333,6 +334,8 @@ def trust_of(chain: Chain, administration: str, *, old_seconds: int, expires_at:
         validators = [checksummed(each) for each in sorted(listed)]
     if bool(validators) != (profile.kind != "development"):
         raise ChainUnavailable(chain.shown, f"block {number} lists no validators")
+    if tuple(validators) != profile.validators:
+        raise ChainMismatch("the list of validators", ", ".join(profile.validators), ", ".join(validators))
     return Trust(
         administration=administration,
         chain_id=profile.chain_id,

@@ -18,9 +18,10 @@ from types import FrameType
 
 import demo_proofs
 import demo_scenes
-from demo_network import ROOT, Busy, Network, alone_in
+from demo_network import ROOT, Network
 from demo_stage import Stage, StoryBroken
 from demo_story import Story
+from processes import Busy, alone_in
 
 from ledger.errors import LedgerError
 

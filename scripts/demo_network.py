@@ -8,23 +8,23 @@ database of its own. What is there already is used again, so that a founding tha
 from __future__ import annotations
 
 import dataclasses
-import fcntl
-import json
 import os
 import re
 import secrets
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+
+import processes
+from processes import CannotStart
+from validators import Validators
 
 from ledger import devchain, keys
 from ledger.chain import Chain
@@ -33,59 +33,16 @@ from ledger.config import ChainProfile, write_atomically
 from ledger.core.identifiers import Party
 from ledger.core.records import Role
 from ledger.deployment import Governance, consent, deploy
-from ledger.errors import ChainMismatch, LedgerError
+from ledger.errors import ChainMismatch
+from ledger.vault import add_wrapping_key
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 120  # for a service to say that it is ready; it takes 5 on an idle machine with 2 cores
-STOP_SECONDS = 15
 ENROLLED_DAYS = 365
 PORTS = {"SG": 8401, "NL": 8402, "GB": 8403}  # where `make up` looks first
 
 Lifetime = Literal["detached", "parent"]
 Advance = Callable[[str], None]
-
-
-class CannotStart(LedgerError):
-    """A part of the network does not start.
-
-    Attributes:
-        what: Which part.
-        reason: Why, and what to do.
-    """
-
-    def __init__(self, what: str, reason: str) -> None:
-        self.what = what
-        self.reason = reason
-        super().__init__(f"{what} does not start: {reason}")
-
-
-class Busy(LedgerError):
-    """Another process works in the folder.
-
-    Attributes:
-        folder: Which.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(f"Another process is starting or stopping what is in {folder}: wait for it to end.")
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Be the only one that starts and stops what is in a folder, for as long as this lasts.
-
-    Raises:
-        Busy: Somebody else is.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # beside the folder, since that is emptied; not handed on to what is started, which outlives us
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(folder) from None
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +121,38 @@ class Service:
     url: str
 
 
+class DevelopmentNodes:
+    """What the network runs on by default: the development chain, one process."""
+
+    def __init__(self, folder: Path, lifetime: Lifetime) -> None:
+        self.folder = folder
+        self.lifetime = lifetime
+
+    def start(self) -> str:
+        """Start it, or find it running; returns its JSON-RPC address."""
+        return devchain.start(self.folder, lifetime=self.lifetime).url
+
+    def deploy(self, founders: Mapping[str, str]) -> ChainProfile:
+        """Deploy the contracts with these governors, by administration."""
+        return deploy(self.start(), founders)
+
+    def fund(self, *accounts: str) -> None:
+        """Give accounts what their transactions cost."""
+        for account in accounts:
+            devchain.fund(self.start(), account)
+
+    def is_running(self) -> bool:
+        """Whether it runs."""
+        return devchain.status(self.folder) is not None
+
+    def stop(self) -> list[str]:
+        """End it; what was ended, in words."""
+        chain = devchain.status(self.folder)
+        return (
+            [f"the chain (process {chain.pid})"] if chain is not None and devchain.stop(self.folder) else []
+        )
+
+
 class Network:
     """The network of one folder.
 
@@ -173,11 +162,13 @@ class Network:
     Args:
         folder: Where all of it is kept.
         lifetime: `parent` ends every process with this one, however it ends; `detached` leaves them running.
+        nodes: What it runs on: by default a development chain.
     """
 
-    def __init__(self, folder: Path, lifetime: Lifetime) -> None:
+    def __init__(self, folder: Path, lifetime: Lifetime, nodes: Validators | None = None) -> None:
         self.folder = folder.resolve()
         self.lifetime = lifetime
+        self.nodes = nodes or DevelopmentNodes(self.folder / "chain", lifetime)
         self.services: dict[str, Service] = {}
         self._clients: dict[tuple[str, str | None], LedgerClient] = {}
 
@@ -237,13 +228,13 @@ class Network:
         Raises:
             CannotStart: The folder holds another chain's state than its profile says.
         """
-        running = devchain.start(self.folder / "chain", lifetime=self.lifetime)
+        url = self.nodes.start()
         is_new = not self.profile_path.exists()
         if is_new:
             founders = {each.code: self.key(governor_name(each.code)).address for each in ADMINISTRATIONS}
-            profile = deploy(running.url, founders)
+            profile = self.nodes.deploy(founders)
         else:
-            profile = dataclasses.replace(ChainProfile.load(self.profile_path), rpc_url=running.url)
+            profile = dataclasses.replace(ChainProfile.load(self.profile_path), rpc_url=url)
         try:
             with closing(Chain(profile)) as chain:
                 chain.require_identity()
@@ -320,32 +311,54 @@ class Network:
             advance(each.code)
         return started
 
+    def fund_services(self) -> None:
+        """Give the keys that send transactions what those cost."""
+        self.nodes.fund(
+            *(
+                self.key(f"{purpose}-{each.code.lower()}").address
+                for each in ADMINISTRATIONS
+                for purpose in ("sequencer", "relayer")
+            )
+        )
+
     def start_services(self) -> list[str]:
         """Start each administration's service that does not run, without waiting; returns the codes of those."""
         started = [each.code for each in ADMINISTRATIONS if self._pid(each.code) is None]
+        if started:
+            self.fund_services()
         for code in started:
             self._start(code)
         return started
+
+    def settings(self, code: str) -> dict[str, str]:
+        """What the environment says to an administration's service, but its port."""
+        folder = self.folder_of(code)
+        return {
+            "LEDGER_ADMINISTRATION": code,
+            "LEDGER_DATABASE_URL": f"sqlite:///{folder / 'ledger.sqlite3'}",
+            "LEDGER_PROFILE": str(self.profile_path),
+            "LEDGER_HOST": "127.0.0.1",
+            "LEDGER_SEQUENCER_KEY_FILE": str(keys.path_of(self.key_folder, f"sequencer-{code.lower()}")),
+            "LEDGER_RELAYER_KEY_FILE": str(keys.path_of(self.key_folder, f"relayer-{code.lower()}")),
+            "LEDGER_KEY_PASSWORD_FILE": str(self.password_path),
+            **self._wrapping_keys(folder),
+        }
+
+    def _wrapping_keys(self, folder: Path) -> dict[str, str]:
+        """Where documents at rest are sealed under keys of their own; a development chain does without."""
+        if self.profile.kind == "development":
+            return {}
+        path = folder / "wrapping-keys"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            add_wrapping_key(path)
+        return {"LEDGER_WRAPPING_KEYS_FILE": str(path)}
 
     def _start(self, code: str) -> None:
         folder = self.folder_of(code)
         folder.mkdir(parents=True, exist_ok=True)
         port = self._port(code)
-        for purpose in (
-            "sequencer",
-            "relayer",
-        ):  # they pay for transactions; a development chain gives them the means
-            devchain.fund(self.profile.rpc_url, self.key(f"{purpose}-{code.lower()}").address)
-        settings = {
-            "LEDGER_ADMINISTRATION": code,
-            "LEDGER_DATABASE_URL": f"sqlite:///{folder / 'ledger.sqlite3'}",
-            "LEDGER_PROFILE": str(self.profile_path),
-            "LEDGER_HOST": "127.0.0.1",
-            "LEDGER_PORT": str(port),
-            "LEDGER_SEQUENCER_KEY_FILE": str(keys.path_of(self.key_folder, f"sequencer-{code.lower()}")),
-            "LEDGER_RELAYER_KEY_FILE": str(keys.path_of(self.key_folder, f"relayer-{code.lower()}")),
-            "LEDGER_KEY_PASSWORD_FILE": str(self.password_path),
-        }
+        settings = self.settings(code) | {"LEDGER_PORT": str(port)}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
         with (folder / "address").open("wb") as out, (folder / "service.log").open("ab") as log:
             process = subprocess.Popen(
@@ -358,13 +371,12 @@ class Network:
                 start_new_session=True,  # ctrl-C is ours to answer: services end in order
                 preexec_fn=devchain.die_with_parent if self.lifetime == "parent" else None,
             )
-        note = {"pid": process.pid, "started": _started(process.pid)}
-        write_atomically(folder / "process.json", json.dumps(note) + "\n")
+        processes.note(folder, process.pid)
 
     def _port(self, code: str) -> int:
         if self.lifetime == "parent":
             return 0  # any free one: two demonstrations never meet
-        return next((port for port in self._wanted_ports(code) if _is_free(port)), 0)
+        return next((port for port in self._wanted_ports(code) if processes.is_free(port)), 0)
 
     def _wanted_ports(self, code: str) -> Iterator[int]:
         former = self._printed_address(code)
@@ -381,7 +393,7 @@ class Network:
             if self._pid(code) is None:
                 break
             time.sleep(0.05)
-        raise CannotStart(f"The service of {code}", _last_line(self.folder_of(code) / "service.log"))
+        raise CannotStart(f"The service of {code}", processes.last_line(self.folder_of(code) / "service.log"))
 
     def _printed_address(self, code: str) -> str | None:
         """The address that the service printed as it became ready."""
@@ -419,13 +431,7 @@ class Network:
         return None if pid is None or url is None else Service(code, pid, url)
 
     def _pid(self, code: str) -> int | None:
-        """The service's process, if it is the one that was started: the same pid with the same starting time."""
-        try:
-            note = json.loads((self.folder_of(code) / "process.json").read_text())
-            pid, started = int(note["pid"]), str(note["started"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return pid if started and _started(pid) == started else None
+        return processes.running(self.folder_of(code))
 
     def stop(self) -> list[str]:
         """End the services, then the chain: exactly those that were started for this folder.
@@ -433,26 +439,12 @@ class Network:
         Returns:
             What was ended, in words.
         """
-        ended = []
-        running = {each.code: pid for each in ADMINISTRATIONS if (pid := self._pid(each.code)) is not None}
-        for pid in running.values():
-            os.kill(pid, signal.SIGTERM)
-        for code, pid in running.items():
-            self._wait_for_end(code, pid)
-            ended.append(f"the service of {code} (process {pid})")
-        chain = devchain.status(self.folder / "chain")
-        if chain is not None and devchain.stop(self.folder / "chain"):
-            ended.append(f"the chain (process {chain.pid})")
-        return ended
-
-    def _wait_for_end(self, code: str, pid: int) -> None:
-        deadline = time.monotonic() + STOP_SECONDS
-        while self._pid(code) == pid:
-            _reap(pid)
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += STOP_SECONDS
-            time.sleep(0.05)
+        services = {self.folder_of(each.code): each.code for each in ADMINISTRATIONS}
+        ended = [
+            f"the service of {services[folder]} (process {pid})"
+            for folder, pid in processes.end(services).items()
+        ]
+        return ended + self.nodes.stop()
 
 
 def governor_name(administration: str) -> str:
@@ -463,35 +455,3 @@ def governor_name(administration: str) -> str:
 def party_of(text: str) -> bytes:
     """A party's 16 bytes."""
     return Party.parse(text).to_bytes()
-
-
-def _started(pid: int) -> str:
-    """When a process started, in ticks since the machine did; "" if it is gone. A pid is used again, this pair is not."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # it was started by another run
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-    return f"{said} Its log is {log}."

@@ -10,10 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from demo_network import ADMINISTRATIONS, PEOPLE, ROOT, Busy, Network, alone_in
+from demo_network import ADMINISTRATIONS, PEOPLE, ROOT, Network
 from demo_stage import Stage
+from processes import Busy, alone_in
 
-from ledger import devchain
 from ledger.errors import LedgerError
 
 FOLDER = ROOT / "var" / "up"
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _up(stage: Stage, network: Network) -> int:
-    had_chain = devchain.status(network.folder / "chain") is not None
+    had_chain = network.nodes.is_running()
     had_services = any(network.running(each.code) for each in ADMINISTRATIONS)
     try:
         with stage.progress("the chain", 1) as advance:

@@ -3,6 +3,7 @@
 Neither this file nor anything in `support` imports Ape: the first lane runs without it.
 """
 
+import contextlib
 import os
 import secrets
 import sys
@@ -17,20 +18,72 @@ with warnings.catch_warnings():
     import web3  # noqa: F401  it imports websockets.legacy, which warns; from here on warnings are errors
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+sys.path.insert(1, str(Path(__file__).parents[1] / "scripts"))
 
 # A slow example on a shared machine is no failure; the suites have time limits of their own.
 settings.register_profile("ledger", deadline=None)
 settings.load_profile("ledger")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--on",
+        choices=("development", "validators"),
+        default="development",
+        help="the chain below: the development chain, or four Clique validators (only what is marked `on_validators`)",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--on") == "validators":
+        left_out = [item for item in items if item.get_closest_marker("on_validators") is None]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
-def network(tmp_path_factory):
-    """A founded network on a development chain of its own: `network.keys["exporter"]`, see `support/local_network`."""
+def geth():
+    """The program of the validators, built if it was not before; without Go to do that, skipped with a line."""
+    import geth_build
+
+    try:
+        return geth_build.built()
+    except geth_build.NoGeth as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+
+
+@pytest.fixture(scope="session")
+def validators(tmp_path_factory, geth):
+    """Four validators of this run's own that seal together."""
+    from validators import Validators
+
+    validators = Validators(tmp_path_factory.mktemp("validators"), geth, "parent")
+    validators.start()
+    yield validators
+    validators.stop()
+
+
+@pytest.fixture(scope="session")
+def found(request, tmp_path_factory):
+    """Found a network on the chain of this run, for a `with`: see `support/local_network`."""
     import local_network
 
-    network = local_network.begin(tmp_path_factory.mktemp("network"))
-    yield network
-    local_network.end(network)
+    @contextlib.contextmanager
+    def one(name):
+        is_sealed = request.config.getoption("--on") == "validators"
+        below = request.getfixturevalue("validators") if is_sealed else None
+        network = local_network.begin(tmp_path_factory.mktemp(name), validators=below)
+        yield network
+        local_network.end(network)
+
+    return one
+
+
+@pytest.fixture(scope="session")
+def network(found):
+    """A founded network of these tests' own: `network.keys["exporter"]`, see `support/local_network`."""
+    with found("network") as network:
+        yield network
 
 
 @pytest.fixture(scope="session")

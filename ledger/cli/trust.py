@@ -58,8 +58,8 @@ def init(
 ) -> None:
     """Write a trust file from a chain: its id, genesis, contracts with their code, and its validators now.
 
-    The validators are your node's word. Compare the file's SHA-256 with those that other administrations make, and hand
-    it out by another way than evidence travels.
+    The validators are those of the profile; a node that names others is refused. Compare the file's SHA-256 with those
+    that other administrations make, and hand it out by another way than evidence travels.
     """
     from ledger.chain import Chain
     from ledger.config import ChainProfile, write_atomically

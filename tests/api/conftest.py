@@ -3,17 +3,15 @@
 import time
 
 import httpx
-import local_network
 import pytest
 import running_service
 
 
 @pytest.fixture(scope="session")
-def network(tmp_path_factory):
+def network(found):
     """A network of these tests' own: a second database that anchors under the same sequencer would be found out."""
-    network = local_network.begin(tmp_path_factory.mktemp("api_network"))
-    yield network
-    local_network.end(network)
+    with found("api_network") as network:
+        yield network
 
 
 @pytest.fixture(scope="session")

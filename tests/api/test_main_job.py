@@ -10,6 +10,8 @@ from ledger.core.records import CustodyKind, ManifestReason, blind
 from ledger.errors import ServiceError
 from ledger.messages import from_hex
 
+pytestmark = pytest.mark.on_validators
+
 
 @pytest.fixture
 def opened(clients):

@@ -77,9 +77,9 @@ def test_reading_is_open_on_this_machine_and_closed_elsewhere(app_with, path):
     assert_problem(ask(app, path, client="192.0.2.7"), 403, "reading-closed")
 
 
-@pytest.mark.parametrize("kind", ["clique", "qbft"])
+@pytest.mark.parametrize("kind", ["qbft"])
 @pytest.mark.parametrize("path", READS)
-def test_reading_is_closed_on_every_chain_that_is_not_for_development(app_with, kind, path):
+def test_reading_is_closed_on_a_chain_of_production(app_with, kind, path):
     assert_problem(ask(app_with(kind=kind), path), 403, "reading-closed")
 
 
@@ -120,17 +120,17 @@ def test_names_of_this_machine_are_its_own(app_with, host):
 
 
 def test_an_accompanying_file_is_loaded_only_by_who_may_read(app_with):
-    answer = ask(app_with(kind="clique"), "/v1/accompanying-files", method="POST", json={})
+    answer = ask(app_with(kind="qbft"), "/v1/accompanying-files", method="POST", json={})
     assert_problem(answer, 403, "reading-closed")
 
 
 def test_writing_is_open_to_whoever_signs_wherever_they_are(app_with, clients, now):
     body = cargo.submission(clients("exporter"), now).model_dump(mode="json", exclude_none=True)
-    app = app_with(kind="clique", host="0.0.0.0")
+    app = app_with(kind="qbft", host="0.0.0.0")
     answer = ask(app, "/v1/manifests", client="192.0.2.7", host="ledger.example", method="POST", json=body)
     assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_health_is_open(app_with, path):
-    assert ask(app_with(kind="clique"), path, client="192.0.2.7").status_code in (200, 503)
+    assert ask(app_with(kind="qbft"), path, client="192.0.2.7").status_code in (200, 503)

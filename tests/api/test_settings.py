@@ -94,7 +94,8 @@ def test_a_key_file_that_others_can_read_is_refused(environment, sentence, tmp_p
 def test_a_production_chain_needs_wrapping_keys_that_only_their_owner_reads(
     environment, sentence, network, tmp_path
 ):
-    dataclasses.replace(network.profile, kind="clique").save(tmp_path / "profile.json")
+    sealed = dataclasses.replace(network.profile, kind="clique", validators=("0x" + "11" * 20,))
+    sealed.save(tmp_path / "profile.json")
     assert "LEDGER_WRAPPING_KEYS_FILE" in sentence("--create")
     keys = tmp_path / "wrapping"
     environment.setenv("LEDGER_WRAPPING_KEYS_FILE", str(keys))

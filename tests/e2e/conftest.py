@@ -1,34 +1,41 @@
 """One development chain and one founded network for all of these tests; each begins from the same block."""
 
 import itertools
+from contextlib import closing
 
 import ledger_at_work
-import local_network
 import pytest
 
 import ledger.ledger
 
 
-@pytest.fixture(scope="session")
-def founded(tmp_path_factory):
+def _each_its_own(fixture_name, config):
+    """Nobody can set validators back to what was before a test: there, each test has a network of its own."""
+    return "function" if config.getoption("--on") == "validators" else "session"
+
+
+@pytest.fixture(scope=_each_its_own)
+def founded(found):
     """A chain of these tests' own: they take blocks away from it, which a running service would see."""
-    network = local_network.begin(tmp_path_factory.mktemp("founded"))
-    yield network
-    local_network.end(network)
+    with found("founded") as network:
+        yield network
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory):
+def network(found):
     """A network for one file's services: a second database under the same sequencer's key would be found out."""
-    network = local_network.begin(tmp_path_factory.mktemp("network"))
-    yield network
-    local_network.end(network)
+    with found("network") as network:
+        yield network
 
 
 @pytest.fixture
-def anvil(founded):
+def anvil(founded, request):
     """The chain's controls; what a test did to the chain is undone after it."""
-    anvil = ledger_at_work.Anvil(founded.chain.url)
+    anvil = ledger_at_work.controls(founded)
+    if request.config.getoption("--on") == "validators":
+        with closing(anvil):
+            yield anvil
+        return
     snapshot = anvil.ask("evm_snapshot")
     anvil.keep_time()
     anvil.mine(20)  # what is taken away must not reach below the snapshot: anvil could not go back to it

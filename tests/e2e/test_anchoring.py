@@ -36,6 +36,7 @@ def is_closed_on_chain(at_work, manifest):
 # --- the ordinary way
 
 
+@pytest.mark.on_validators
 def test_a_lodged_manifest_is_anchored_and_proved_and_its_consignment_opened(singapore):
     manifest = singapore.opened()
     assert singapore.ledger.manifest(manifest.id).state == "accepted"
@@ -90,6 +91,7 @@ def test_a_transaction_that_the_node_forgot_is_sent_again_with_the_same_bytes(si
     assert len(transactions(singapore, "hash")) == 2
 
 
+@pytest.mark.on_validators
 def test_answers_that_are_lost_lose_and_repeat_nothing(founded, singapore, open_ledger):
     """The node takes what is sent and its answer never comes: what came of it is looked up."""
     with faulty_node.before(founded.chain.url) as node:

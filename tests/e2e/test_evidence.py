@@ -19,7 +19,7 @@ from ledger.core.identifiers import Party
 from ledger.core.records import ZERO32, CustodyKind, Role, keccak
 from ledger.core.signatures import account_of
 from ledger.core.state_proof import verify_account, verify_storage
-from ledger.errors import ChainUnavailable, ChainViolation, InvalidDisclosure, NotFound
+from ledger.errors import ChainMismatch, ChainUnavailable, ChainViolation, InvalidDisclosure, NotFound
 
 K = CustodyKind
 
@@ -293,8 +293,9 @@ def test_a_sealed_chains_file_is_exported_with_what_its_consensus_needs(singapor
     finish(singapore)
     singapore.anvil.mine(12)
     singapore.work()
+    names = tuple(sorted(sealed_headers.ADDRESSES[:4], key=str.lower))
     with (
-        closing(Chain(replace(singapore.profile, kind=consensus))) as chain,
+        closing(Chain(replace(singapore.profile, kind=consensus, validators=names))) as chain,
         monkeypatch.context() as patched,
     ):
         patched.setattr(chain, "_rpc", SealedNode(chain._rpc, consensus))
@@ -302,6 +303,9 @@ def test_a_sealed_chains_file_is_exported_with_what_its_consensus_needs(singapor
         patched.setattr(chain, "require_identity", lambda: None)  # code is asked by another way
         pinned = exporting.trust_of(chain, "SG", old_seconds=86_400, expires_at=int(time.time()) + 10**6)
         assert sorted(pinned.validators) == sorted(sealed_headers.ADDRESSES[:4])
+        monkeypatch.setattr(chain, "profile", replace(chain.profile, validators=names[1:]))
+        with pytest.raises(ChainMismatch, match="list of validators"):  # the node names one more
+            exporting.trust_of(chain, "SG", old_seconds=86_400, expires_at=int(time.time()) + 10**6)
         data = singapore.ledger.manifest_evidence(manifest.id)
     report = verify(data, replace(pinned, from_block=0), int(time.time()))  # trusted since before the history
     report.require()

@@ -104,6 +104,7 @@ def history(at_work, consignment):
 STORY = ["OPEN", "REMARK", "HOLD", "LIFT", "CLEARANCE"]
 
 
+@pytest.mark.on_validators
 def test_the_notifications_of_an_import_become_its_history_once(cargo_ledger, at_work, imported):
     first = cargo_ledger(f"{SEND} --observed now --as-enrolled --json")
     report = json.loads(first.stdout)

@@ -83,6 +83,22 @@ class Anvil:
         self.ask("anvil_dropTransaction", transaction)
 
 
+class Sealed(Anvil):
+    """The same of a chain that others seal: there is waiting, and nothing to control."""
+
+    def ask(self, method: str, *params: Any) -> Any:
+        return True if method == "anvil_getAutomine" else super().ask(method, *params)
+
+    def mine(self, blocks: int = 1) -> None:
+        wanted = self.head() + blocks
+        until(lambda: self.head() >= wanted, seconds=30 + 5 * blocks)
+
+
+def controls(network: Network) -> Anvil:
+    """The controls of a network's chain; the caller closes them."""
+    return (Anvil if network.profile.kind == "development" else Sealed)(network.chain.url)
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What an exporter keeps of a manifest."""

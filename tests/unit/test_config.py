@@ -27,6 +27,7 @@ PROFILE = ChainProfile(
     block_seconds=2,
     confirmations=0,
     gas_price_wei=0,
+    validators=("0x1111111111111111111111111111111111111111", "0x5FbDB2315678afecb367f032d93F642f64180aa3"),
 )
 MISSING = object()
 
@@ -56,6 +57,13 @@ def test_addresses_may_be_written_in_one_case(file):
     ("path", "value", "words"),
     [
         (("kind",), "mainnet", "kind must be one of"),
+        (("kind",), "development", "the profile has 'validators', which is not known"),
+        (("validators",), MISSING, "the profile lacks validators"),
+        (("validators",), [], "validators must be a list of 1 to 1000"),
+        (("validators",), {"0x" + "11" * 20: 1}, "validators must be a list"),
+        (("validators",), ["0x11"], "validator 1 must be 20 bytes"),
+        (("validators",), ["0x" + "22" * 20, "0x" + "11" * 20], "validators must ascend"),
+        (("validators",), ["0x" + "22" * 20] * 2, "validators must ascend, each once"),
         (("kind",), ["qbft"], "kind must be one of"),
         (("schema",), "cargo-chain-profile/2", "schema must be"),
         (("chain_id",), "1337", "chain_id must be a whole number"),
