@@ -34,7 +34,7 @@ from ledger.errors import InvalidIdentifier, InvalidTrust
 SCHEMA = "cargo-trust/1"
 CONTRACTS = ("AdministrationRegistry", "ConsignmentLedger", "ManifestLog")
 MAX_BYTES = 1 << 16
-_MAX_VALIDATORS = 1_000
+MAX_VALIDATORS = 1_000
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 Consensus = Literal["development", "clique", "qbft"]
@@ -104,7 +104,7 @@ class Trust:
         validators = [
             form.data(each, f"/consensus/validators/{place}", 20)
             for place, each in enumerate(
-                form.items(consensus["validators"], "/consensus/validators", _MAX_VALIDATORS)
+                form.items(consensus["validators"], "/consensus/validators", MAX_VALIDATORS)
             )
         ]
         if any(first >= second for first, second in pairwise(validators)):

@@ -567,6 +567,17 @@ def test_a_seal_that_does_not_count_does_not_pass_even_beside_enough_that_do():
         require(report, "INVALID", seals=("INVALID", "a seal twice, or of somebody"))
 
 
+def test_more_seals_than_validators_are_refused_before_any_is_looked_at():
+    world, manifest = history()
+    evidence = world.evidence(manifest)
+    header = headers.decode(evidence.chain.headers[0])
+    extra = headers.qbft_extra(header)
+    seals = (*extra.seals, bytes(65))
+    crowded = sealed_headers.with_extra(header, extra.encode(round=extra.round, seals=seals))
+    report = judge(replace(evidence, chain=replace(evidence.chain, headers=(crowded.encode(),))), world)
+    require(report, "INVALID", seals=("INVALID", "a seal twice, or of somebody"))
+
+
 def test_a_validator_set_of_the_attackers_does_not_pass():
     world, manifest = history()
     evidence = world.evidence(manifest)
