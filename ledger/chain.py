@@ -8,12 +8,10 @@ reads answers of any size.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
@@ -30,7 +28,7 @@ from web3.exceptions import ContractLogicError, Web3Exception
 from web3.providers.base import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from ledger import errors
+from ledger import abi, errors
 from ledger.config import CONTRACTS, ChainProfile
 from ledger.core import headers, rlp
 from ledger.core.records import CustodyRecord, ManifestRecord, keccak
@@ -91,11 +89,7 @@ _MALFORMED = (
 )
 
 
-@cache
-def artifact(contract: str) -> dict[str, Any]:
-    """ABI, bytecode and storage layout of a contract, as `scripts/export_abi.py` wrote them."""
-    text = resources.files("ledger.abi").joinpath(f"{contract}.json").read_bytes()
-    return cast(dict[str, Any], json.loads(text))
+artifact = abi.artifact
 
 
 @cache

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.abi import artifact
 from ledger.audit import blocks
 from ledger.audit.blocks import Chunk, Network
-from ledger.chain import artifact
 from ledger.config import CONTRACTS
 from ledger.core import headers, receipts, transactions
 from ledger.core.records import CustodyRecord, Domain, ManifestRecord, keccak
@@ -474,3 +474,19 @@ def _plain(chunk: Chunk) -> bytes:
     if len(data) != chunk.compressed:
         raise _Wrong("chain", "its chunk has another size than it says")
     return data
+
+
+_checker: Checker | None = None  # of this process, if it is one of those that check beside another
+
+
+def begin(network: Network, recovers: bool) -> None:
+    """Begin a process that checks chunks beside another."""
+    global _checker
+    _checker = Checker(network, recovers=recovers)
+
+
+def check(chunk: Chunk) -> Checked:
+    """Check a chunk in a process that was begun."""
+    if _checker is None:
+        raise RuntimeError("the process was not begun")
+    return _checker.check(chunk)

@@ -21,6 +21,7 @@ from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 
+from ledger.audit import checking
 from ledger.audit.blocks import Chunk, Network, Source, Tail
 from ledger.audit.checking import ROW, Checked, Checker, Happening
 from ledger.audit.folding import Fold
@@ -181,13 +182,13 @@ class _Replay:
         with ProcessPoolExecutor(
             settings.processes,
             mp_context=get_context("spawn"),  # a copy of this process would copy the threads that fetch
-            initializer=_begin,
+            initializer=checking.begin,
             initargs=(self._network, settings.recovers),
         ) as pool:
             waiting: deque[Future[Checked]] = deque()
             try:
                 for chunk in chunks:
-                    waiting.append(pool.submit(_check, chunk))
+                    waiting.append(pool.submit(checking.check, chunk))
                     if len(waiting) > settings.processes + 1:
                         yield waiting.popleft().result()
                 while waiting:
@@ -414,17 +415,3 @@ def _first_block(network: Network, trust: Trust) -> int:
     if trust.consensus == "clique":
         return min(network.first_block, trust.from_block + 1)
     return network.first_block
-
-
-_checker: Checker | None = None  # of this process, if it is one of those that check
-
-
-def _begin(network: Network, recovers: bool) -> None:
-    global _checker
-    _checker = Checker(network, recovers=recovers)
-
-
-def _check(chunk: Chunk) -> Checked:
-    if _checker is None:
-        raise RuntimeError("the process was not begun")
-    return _checker.check(chunk)

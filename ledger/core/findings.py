@@ -113,26 +113,25 @@ def passages(consignment: bytes, steps: Iterable[Step], documents: Documents) ->
             continue
         if step.record.observed_at >= before.record.observed_at:
             continue
-        times = f"{time_text(step.record.observed_at)} against {time_text(before.record.observed_at)}"
-        if kind == CustodyKind.ARRIVAL:
-            found.append(
-                _finding(
-                    FindingKind.ARRIVED_BEFORE_DEPARTURE,
-                    step,
-                    f"The arrival was observed before the departure that came before it: {times}.",
-                )
-            )
-            continue
         places = [_place(documents, passage) for passage in (before, step)]
-        if None in places or places[0] == places[1]:
-            found.append(
-                _finding(
-                    FindingKind.DEPARTED_BEFORE_ARRIVAL,
-                    step,
-                    f"The departure was observed before the arrival that came before it: {times}.",
-                )
-            )
+        if kind == CustodyKind.ARRIVAL or None in places or places[0] == places[1]:
+            found.append(before_its_time(step, before.record.observed_at))
     return found
+
+
+def before_its_time(step: Step, former_observed_at: int) -> Finding:
+    """The finding that a passage was observed before the one that was recorded before it.
+
+    Args:
+        step: An ARRIVAL after a DEPARTURE, or the reverse.
+        former_observed_at: When the other was observed, Unix seconds; later than this one.
+    """
+    times = f"{time_text(step.record.observed_at)} against {time_text(former_observed_at)}"
+    if step.record.kind == CustodyKind.ARRIVAL:
+        sentence = f"The arrival was observed before the departure that came before it: {times}."
+        return _finding(FindingKind.ARRIVED_BEFORE_DEPARTURE, step, sentence)
+    sentence = f"The departure was observed before the arrival that came before it: {times}."
+    return _finding(FindingKind.DEPARTED_BEFORE_ARRIVAL, step, sentence)
 
 
 def seals(consignment: bytes, steps: Iterable[Step], documents: Documents) -> list[Finding]:
