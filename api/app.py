@@ -21,6 +21,7 @@ from api.routes import (
     log,
     manifests,
     registry,
+    sessions,
     verify,
 )
 from api.settings import Settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         chain,
         verify,
         events,
+        sessions,
     ):
         v1.include_router(noun.router)
     app.include_router(v1)

@@ -1,21 +1,30 @@
-"""What handlers are given: the ledger, and the leave to read."""
+"""What handlers are given: the ledger, and who reads.
+
+What a reader may not see is answered as what is not there, in the same words and about the same time: the handler of
+`NotFound` (`api.problems`) answers on a beat that is longer than either look-up takes.
+"""
 
 from __future__ import annotations
 
 import re
+import time
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
-from api.problems import READING_CLOSED, Problem
+from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
 from api.streams import Streams
 from ledger.core.records import Domain
 from ledger.ledger import Ledger
+from ledger.reading import Reader
 
 _HOST = re.compile(r"\[[^]]*\]|[^:]*")  # the name or address in a Host header, without its port
-
-_OF_ONE_MACHINE = ("development", "clique")  # DESIGN 7: production runs QBFT
+_BEARER = re.compile(r"[Bb]earer +([A-Za-z0-9_-]{43})")
+_SCHEME = HTTPBearer(
+    scheme_name="session", description="Token of `POST /v1/sessions`", bearerFormat="opaque", auto_error=False
+)
 
 
 def _ledger(request: Request) -> Ledger:
@@ -31,29 +40,49 @@ def _record_domain(request: Request) -> Domain:
     return settings.profile.consignments_domain
 
 
-def require_reading(request: Request) -> None:
-    """Let read whoever sits at the machine of a chain that is for one machine, and nobody else.
+def token_of(request: Request) -> str | None:
+    """The token that a request shows, if it has the form of one."""
+    found = _BEARER.fullmatch(request.headers.get("authorization", ""))
+    return None if found is None else found[1]
+
+
+def require_reader(request: Request) -> Reader | None:
+    """Who reads, by the token that is shown; None where reading is open.
+
+    The registry is asked at every request: a token of an account that was revoked since is of no use any more.
+
+    Raises:
+        Problem: There is no token, or it is of no use; which of the two, and why, is not said.
+    """
+    if "authorization" not in request.headers and _is_open(request):
+        return None
+    request.state.reading_since = time.monotonic()
+    token = token_of(request)
+    reader = None if token is None else _ledger(request).sessions.reader(token)
+    if reader is None:
+        sentence = (
+            "Reading needs the token of a sign-in that still holds: send your address to /v1/sessions/challenge, sign the "
+            "text, and send both to /v1/sessions. Writing needs none; the records are signed."
+        )
+        raise Problem(SIGN_IN_NEEDED, sentence, headers={"www-authenticate": 'Bearer realm="cargo ledger"'})
+    return reader
+
+
+def _is_open(request: Request) -> bool:
+    """Whether this is a program on the machine of a development chain, where the settings leave reading open.
 
     The address is the connection's own: what a proxy says of itself (`X-Forwarded-For`) is never believed. The name
     asked for must be this machine's, or a page that turns its own name to 127.0.0.1 could read through a browser.
-
-    Raises:
-        Problem: It is another chain, the service listens beyond this machine, or the asker is elsewhere.
     """
     settings: Settings = request.app.state.settings
     client = request.client.host if request.client else ""
     asked_for = _HOST.match(request.headers.get("host", ""))[0]  # type: ignore[index]  # it matches nothing, too
-    at_this_machine = settings.is_loopback and is_loopback(client) and is_loopback(asked_for)
-    if settings.profile.kind not in _OF_ONE_MACHINE or not at_this_machine:
-        sentence = (
-            "Reading needs sign-in, which this version does not have: it is open only on a development chain or a local "
-            "network of validators, to programs on the service's own machine. Writing needs no sign-in; the records are "
-            "signed."
-        )
-        raise Problem(READING_CLOSED, sentence)
+    return settings.reading_is_open and is_loopback(client) and is_loopback(asked_for)
 
 
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
-Reading = Depends(require_reading)
+TheReader = Annotated[Reader | None, Depends(require_reader)]
+Reading = Depends(require_reader)
+SignedIn = Depends(_SCHEME)  # for the OpenAPI document: it declares the scheme, `require_reader` decides

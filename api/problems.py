@@ -3,13 +3,15 @@
 A problem of the asker (4xx) tells the error's sentence and all its facts, so that a program can act on them. A problem
 of ours (5xx) tells neither: they may hold addresses or paths; the log has them.
 
-Statuses: 400 what was sent cannot be used, 403 the account may not, 404 not here, 409 it does not fit what is
+Statuses: 400 what was sent cannot be used, 401 sign in first, 403 the account may not, 404 not here, 409 it does not fit what is
 recorded, 422 it is well formed but not what it says it is, 503 try again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -39,6 +41,7 @@ from ledger.errors import (
     InvalidRecord,
     InvalidSecret,
     InvalidSignature,
+    InvalidSignIn,
     InvalidTrust,
     LedgerError,
     NotFound,
@@ -53,6 +56,9 @@ from ledger.messages import ProblemView
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
+NOT_FOUND_STEP_SECONDS = (
+    0.025  # what a reader does not find is answered on such a beat: see `api.dependencies`
+)
 _logger = logging.getLogger("cargo_ledger.api")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -68,7 +74,8 @@ class Kind:
 
 INVALID_REQUEST = Kind("invalid-request", 400, "The request cannot be read")
 INVALID_FIELDS = Kind("invalid-fields", 422, "Fields are missing or not of their form")
-READING_CLOSED = Kind("reading-closed", 403, "Reading is not open here")
+SIGN_IN_NEEDED = Kind("sign-in-needed", 401, "Reading needs a sign-in")
+TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "You ask too much at a time")
 NO_ROUTE = Kind("no-such-route", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This address does not take that method")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
@@ -85,6 +92,7 @@ TABLE: dict[type[LedgerError], Kind] = {
     InvalidDisclosure: Kind("invalid-disclosure", 400, "The disclosure is not well formed"),
     InvalidRecord: Kind("invalid-record", 400, "The record cannot be used"),
     InvalidSignature: Kind("invalid-signature", 400, "The signature cannot be used"),
+    InvalidSignIn: Kind("invalid-sign-in", 400, "The sign-in text cannot be used"),
     InvalidTrust: Kind("invalid-trust", 400, "The trust file cannot be read"),
     InvalidDeclaration: Kind("invalid-declaration", 400, "The declaration cannot be read"),
     InvalidKey: Kind("invalid-key", 500, "A key of the service cannot be used"),
@@ -202,7 +210,10 @@ def install(app: FastAPI) -> None:
         return error.to_response()
 
     @app.exception_handler(LedgerError)
-    def of_library(_: Request, error: LedgerError) -> JSONResponse:
+    async def of_library(request: Request, error: LedgerError) -> JSONResponse:
+        began = getattr(request.state, "reading_since", None)
+        if isinstance(error, NotFound) and began is not None:
+            await asyncio.sleep(NOT_FOUND_STEP_SECONDS - (time.monotonic() - began) % NOT_FOUND_STEP_SECONDS)
         return problem_of(error).to_response()
 
     @app.exception_handler(RequestValidationError)

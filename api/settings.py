@@ -7,16 +7,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, InstanceOf, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ledger import keys
 from ledger.config import ChainProfile, LedgerConfig
 from ledger.errors import InvalidProfile
+from ledger.sign_in import Site
 
 
 def _load(profile: object) -> object:
     return ChainProfile.load(profile) if isinstance(profile, str | Path) else profile
+
+
+def _require_site(url: str | None) -> str | None:
+    if url is not None:
+        Site.of(url)
+    return url
 
 
 class Settings(BaseSettings):
@@ -34,6 +41,10 @@ class Settings(BaseSettings):
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
         wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
             development chain alone.
+        public_url: Where people reach the service, `https://ledger.customs.example`: what they sign in to. It may be left
+            out on a development chain alone, where it is this machine.
+        open_reading: Let programs on this machine read without a sign-in: on a development chain unless said otherwise,
+            on a local network of validators (clique) if said so, and only while the service listens on loopback.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="forbid")
@@ -48,11 +59,20 @@ class Settings(BaseSettings):
     key_password_file: Path | None = None
     promise_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     wrapping_keys_file: Path | None = None
+    public_url: Annotated[str | None, AfterValidator(_require_site)] = None
+    open_reading: bool | None = None
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
         return is_loopback(self.host)
+
+    @property
+    def reading_is_open(self) -> bool:
+        """Whether programs on this machine may read without a sign-in."""
+        kind = self.profile.kind
+        wanted = kind == "development" if self.open_reading is None else self.open_reading
+        return wanted and kind in ("development", "clique") and self.is_loopback
 
     @cached_property
     def config(self) -> LedgerConfig:

@@ -106,6 +106,8 @@ class Streams:
                 if self._is_ending:
                     return
                 lines, reached = await self._page(read, reached)
+        except Problem:
+            return  # whoever reads may not any more; the next request is told why
         except LedgerError as error:  # the database is gone: the reader comes back, and is told so
             _logger.warning("a stream of events ends: %s", error)
         finally:

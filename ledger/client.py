@@ -2,13 +2,19 @@
 
 What this decides: which digest a record must name as `previous`, how a document is committed to, when a request is sent
 again. What it leaves to the service and the chain: who may do what. Private keys stay here; the service sees
-signatures. Writes are safe to repeat, since the service knows them by id or digest: so a request that got no answer, or
-503, is sent again until `retry_seconds` are over.
+signatures. Writes are safe to repeat, since the service knows them by id or digest: so a request that got no answer,
+429 or 503, is sent again until `retry_seconds` are over.
+
+Reading needs a session where the service says so (401): a client with a key then signs in by itself, renews the session
+before it ends, and ends it with `disconnect`. It signs in only to the address that it talks to, on the chain that the
+service states, which must be the caller's profile's if there is one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +58,8 @@ from ledger.messages import (
     Administrations,
     AdministrationView,
     ChainView,
+    ChallengeRequest,
+    ChallengeView,
     Consignments,
     ConsignmentView,
     ConsistencyView,
@@ -75,17 +83,22 @@ from ledger.messages import (
     Records,
     RecordState,
     RecordView,
+    SessionRequest,
+    SessionView,
     VerdictView,
     VerificationRequest,
     from_hex,
     to_hex,
 )
+from ledger.sign_in import SignInMessage, Site, digest
 
 BATCH_LINES = (
     200  # lines a request of a batch: its answers fit the buffers of any connection, so both ends can write
 )
 BATCH_BYTES = 1 << 20  # bytes a request of a batch, unless one line alone is longer
 POLL_SECONDS = 0.2
+_RENEW_SECONDS = 60  # a session that ends sooner is renewed
+_GOODBYE_SECONDS = 2  # longest wait for the answer to a sign-out
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _CUSTODY_LINE = frozenset(
@@ -148,6 +161,14 @@ class LodgedManifest:
         return blind(self.consignment_key, self.reference)
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A sign-in: what a request shows, and from when on (monotonic seconds) a new one is needed."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    renew_at: float
+
+
 class LedgerClient:
     """A client of one administration's service, for one account.
 
@@ -155,10 +176,11 @@ class LedgerClient:
 
     Args:
         base_url: Address of the service, e.g. `http://127.0.0.1:8400`.
-        key: Private key that signs records, 32 bytes; without it only reading works.
+        key: Private key that signs records and signs in, 32 bytes; without it only reading works, where it is open.
         timeout_seconds: Longest wait for one answer.
         profile: The chain as the caller knows it; nothing is signed for a service that follows another.
         retry_seconds: How long a request that got no answer, or 503, is sent again; 0 sends it once.
+        public_url: Where the service says people reach it, if that is not `base_url`: what is signed in to.
         transport: Another way to reach the service, e.g. `httpx.WSGITransport`; for tests.
 
     Raises:
@@ -174,12 +196,16 @@ class LedgerClient:
         timeout_seconds: float = 30,
         profile: ChainProfile | None = None,
         retry_seconds: float = 10,
+        public_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._key = key
         self._profile = profile
         self._retry_seconds = retry_seconds
+        self._public_url = public_url or self.base_url
+        self._session: _Session | None = None
+        self._signing_in = threading.Lock()
         self._chain: ChainView | None = None
         self._http = httpx.Client(
             base_url=self.base_url, timeout=timeout_seconds, transport=transport, trust_env=False
@@ -195,7 +221,11 @@ class LedgerClient:
         return f"LedgerClient({self.base_url!r}, key hidden)"
 
     def disconnect(self) -> None:
-        """Close the connections; `close` closes a consignment."""
+        """End the session, if there is one, and close the connections; `close` closes a consignment."""
+        session, self._session = self._session, None
+        if session is not None:
+            with contextlib.suppress(httpx.HTTPError):  # then it ends by itself
+                self._http.delete("/v1/sessions/current", headers=session.headers, timeout=_GOODBYE_SECONDS)
         self._http.close()
 
     @property
@@ -919,6 +949,44 @@ class LedgerClient:
         )
         return self._post("/v1/verify", request, VerdictView)
 
+    # --- signing in
+
+    def sign_in(self) -> SessionView:
+        """Sign in with the key, as reading does by itself where it is needed; the former session stays as it is.
+
+        Raises:
+            InvalidKey: The client has no key.
+            InvalidSignIn: What the service asks to sign is for another site, chain or account; it is not signed.
+            ChainMismatch: The service follows another chain than the caller's profile.
+        """
+        asked = time.monotonic()
+        chain = self._require_chain()
+        request = ChallengeRequest(address=self.address)
+        text = self._post("/v1/sessions/challenge", request, ChallengeView).message
+        message = SignInMessage.parse(text)
+        message.require(Site.of(self._public_url), chain.chain_id, self.address)
+        signature = to_hex(signatures.sign(digest(text), self._require_key()))
+        session = self._post("/v1/sessions", SessionRequest(message=text, signature=signature), SessionView)
+        lasts = session.expires_at.timestamp() - message.issued_at  # both by the service's clock
+        self._session = _Session(
+            {"authorization": f"Bearer {session.token}"}, asked + max(lasts - _RENEW_SECONDS, lasts / 2)
+        )
+        return session
+
+    def _current_session(self) -> _Session | None:
+        """The session to show, renewed if it is about to end."""
+        session = self._session
+        if session is None or time.monotonic() < session.renew_at:
+            return session
+        return self._new_session(session)
+
+    def _new_session(self, former: _Session | None) -> _Session | None:
+        """Another session than the one that is of no use (any more); one sign-in for all threads that need it."""
+        with self._signing_in:
+            if self._session is former:
+                self.sign_in()
+            return self._session
+
     # --- inside
 
     def _answer(
@@ -1006,20 +1074,30 @@ class LedgerClient:
         stream: bool = False,
         **request: Any,
     ) -> httpx.Response:
-        """Send a request, again while there is no answer or 503; raise for a problem.
+        """Send a request, again while there is no answer, 429 or 503; raise for a problem.
 
         A streamed answer is not read yet, and the caller closes it.
         """
         deadline = time.monotonic() + (self._retry_seconds if retry else 0)
         pause = _FIRST_PAUSE_SECONDS
+        session = self._current_session() if _is_read(method, path) else None
+        may_sign_in = self._key is not None and _is_read(method, path)
         while True:
             try:
-                response = self._http.send(self._http.build_request(method, path, **request), stream=stream)
+                built = self._http.build_request(method, path, **request)
+                built.headers.update({} if session is None else session.headers)
+                response = self._http.send(built, stream=stream)
                 if stream and not response.is_success:
                     response.read()
-                if response.status_code != 503 or response.status_code in accept:
+                if response.status_code == 401 and may_sign_in:
+                    may_sign_in = False  # what is refused with a new session stays so
+                    session = self._new_session(session)
+                    continue
+                if response.status_code not in (429, 503) or response.status_code in accept:
                     break
                 reason = str(_detail(response).get("detail"))
+                if response.status_code == 429:
+                    pause = max(pause, _retry_after(response))
             except httpx.InvalidURL as error:
                 raise ServiceUnavailable(self.base_url, str(error)) from None
             except httpx.HTTPError as error:
@@ -1043,6 +1121,18 @@ class LedgerClient:
             if time.monotonic() > deadline:
                 raise ServiceUnavailable(self.base_url, f"{sentence}, after {seconds:g} seconds")
             time.sleep(POLL_SECONDS)
+
+
+def _is_read(method: str, path: str) -> bool:
+    """Whether a request may need a session: a token is shown nowhere else."""
+    if method == "GET":
+        return path.startswith("/v1/") and path != "/v1/chain"
+    return path == "/v1/accompanying-files"
+
+
+def _retry_after(response: httpx.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else 0.0
 
 
 def _now() -> int:

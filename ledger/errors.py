@@ -19,6 +19,7 @@
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
+    │  ├─ InvalidSignIn                 a sign-in text is not this service's, expired or used (has the rule)
     │  ├─ InvalidKey                    a key file or its password is unusable
     │  └─ InvalidProfile                a chain profile or setting is unusable
     ├─ VerificationError                what was shown does not hold
@@ -294,6 +295,18 @@ class InvalidPreparedRecord(InvalidInput):
         self.line = line
         self.rule = rule
         super().__init__(f"{file}{'' if line is None else f', line {line}'}: {rule}. Nothing was sent.")
+
+
+class InvalidSignIn(InvalidInput):
+    """A sign-in text cannot be used: malformed, for another service, chain or account, expired, or used already.
+
+    Attributes:
+        rule: Which of them.
+    """
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"The sign-in text cannot be used: {rule}.")
 
 
 class InvalidKey(InvalidInput):

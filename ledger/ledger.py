@@ -3,6 +3,9 @@
 `Ledger` wires store, chain and rules and holds no rule of its own about formats or custody. Every method is blocking and
 may be called from many threads; a write is durable when it returns. The registry on chain says who may act: this view of
 it follows the indexed blocks, and the contracts judge again.
+
+Where a method takes a `reader`, it answers what that reader may see, and what it may not see as if it were not there; see
+`ledger.reading`. Without one it answers everything: for programs of the administration's own.
 """
 
 from __future__ import annotations
@@ -82,6 +85,8 @@ from ledger.messages import (
     time_of,
     to_hex,
 )
+from ledger.reading import Reader, Rights
+from ledger.sessions import Sessions
 from ledger.store import Session, Store, decode_custody, encode_custody
 from ledger.vault import open_vault
 
@@ -226,6 +231,14 @@ class Ledger:
             self._require_identity()
             self._vault = open_vault(config, self._store.path)
             self._store.unlock(self._vault)
+            self.sessions = Sessions(
+                self._store,
+                self.administration,
+                self.profile.chain_id,
+                self._members,
+                self._require_caught_up,
+                _now,
+            )
         except LedgerError:
             self.close()
             raise
@@ -621,14 +634,19 @@ class Ledger:
 
     # -------------------------------------------------------------------------------------- accompanying files
 
-    def load_accompanying(self, file: AccompanyingFile) -> ConsignmentView:
+    def load_accompanying(self, file: AccompanyingFile, reader: Reader | None = None) -> ConsignmentView:
         """Take in what travels with the cargo, once everything in it is checked against the chain.
 
+        The reader's party can look the consignment up from then on.
+
         Raises:
+            NotPermitted: The reader has neither of the roles TRADER and OFFICER.
             DigestMismatch, SignerMismatch, InclusionError, InvalidDisclosure: A part of it does not hold.
             NotFound: Its tree head is not on the chain that is indexed here (yet).
             Conflict: The trade reference is in use for another open consignment.
         """
+        if reader is not None and not reader.may_load:
+            raise NotPermitted(reader.address, "it has none of the roles TRADER, OFFICER")
         reference = str(TradeReference.parse(file.reference))
         key, opener = from_hex(file.consignment_key), party_bytes(file.opener, "opener")
         consignment = from_hex(file.consignment)
@@ -655,6 +673,8 @@ class Ledger:
             session.add_consignment(consignment, reference, key, opener)
             session.put_accompanying(manifest_id, consignment, orjson.dumps(file.model_dump(mode="json")))
             session.add_search_terms(consignment, manifest_id, views.disclosed_terms(disclosure))
+            if reader is not None:
+                session.add_loader(consignment, reader.party)
             return self._consignment_view(session, consignment)  # unknown to the chain: nothing is kept
 
     def _require_included(
@@ -728,7 +748,9 @@ class Ledger:
         ):
             raise SignerMismatch(f"a sequencer of {customs}", signatures.checksummed(signer))
 
-    def accompanying_file(self, consignment: bytes, show: Sequence[str] = ()) -> AccompanyingFile:
+    def accompanying_file(
+        self, consignment: bytes, show: Sequence[str] = (), reader: Reader | None = None
+    ) -> AccompanyingFile:
         """Make what travels with the cargo: key, reference, chosen fields of the current manifest and its proof.
 
         Where only an accompanying file was loaded here, it is passed on as it came.
@@ -736,17 +758,20 @@ class Ledger:
         Args:
             consignment: 32 bytes.
             show: Pointers of the fields to disclose; by default references, containers and basis.
+            reader: Who asks; it needs a manifest that it sees, or an accompanying file that its party loaded.
 
         Raises:
             NotFound: The consignment's key is not known here, or no manifest of it is anchored yet.
             InvalidDisclosure: A pointer selects nothing.
         """
         with self._store.read() as session:
+            rights = self._rights(session, reader)
+            self._require_readable(session, rights, consignment)
             known = session.known_consignment(consignment)
             if known is None:
                 raise NotFound("consignment with its key", to_hex(consignment))
             extent = self._extent(session)
-            for row in self._in_force(session, consignment):
+            for row in self._in_force(session, consignment, rights):
                 content = session.content(row.digest)
                 head = self._head_over(session, row, extent)
                 if content is None or head is None:
@@ -770,20 +795,21 @@ class Ledger:
                         promise=views.promise(row, self._code),
                     ),
                 )
-            for loaded in session.accompanying_of(consignment):
+            for loaded in self._loaded(session, consignment, rights):
                 if not session.closure(loaded.manifest_id):
                     return AccompanyingFile.model_validate_json(session.accompanying_file(loaded))
         raise NotFound("current, anchored manifest with its document for consignment", to_hex(consignment))
 
     # --------------------------------------------------------------------------------------------------- evidence
 
-    def manifest_evidence(self, key: bytes, show: Sequence[str] = ()) -> bytes:
+    def manifest_evidence(self, key: bytes, show: Sequence[str] = (), reader: Reader | None = None) -> bytes:
         """Make the evidence file of a manifest of this log: what a stranger checks offline.
 
         Args:
             key: Manifest id, or digest of the record that put it in force, 32 bytes.
             show: JSON Pointers of the manifest's fields to disclose; "" shows all; by default references, containers
                 and basis. The trade reference is always shown.
+            reader: Who asks.
 
         Returns:
             The file, in its one encoding.
@@ -793,21 +819,26 @@ class Ledger:
             InvalidDisclosure: A pointer selects nothing.
             ChainUnavailable: The node has no state for the newest final block.
         """
+        with self._store.read() as session:
+            self._manifest_row(session, key, self._rights(session, reader))
         block = self._evidence_block()
         with self._store.read() as session:
-            row = self._manifest_row(session, key)
+            row = self._manifest_row(session, key, self._rights(session, reader))
             logged = self._logged(session, row, show, block)
             if logged is None:
                 raise NotFound("final tree head over, and document of, manifest", to_hex(key))
             claims = exporting.gather(session, logged, block)
         return exporting.prove(self._chain, claims).encode()
 
-    def consignment_evidence(self, consignment: bytes, show: Sequence[str] = ()) -> bytes:
+    def consignment_evidence(
+        self, consignment: bytes, show: Sequence[str] = (), reader: Reader | None = None
+    ) -> bytes:
         """Make the evidence file of a consignment's manifest in force; from its accompanying file where only that is here.
 
         Args:
             consignment: 32 bytes.
             show: As `manifest_evidence`; what an accompanying file shows stays as it is.
+            reader: Who asks; it needs a manifest that it sees, or an accompanying file that its party loaded.
 
         Returns:
             The file, in its one encoding.
@@ -816,9 +847,11 @@ class Ledger:
             NotFound: No manifest of it that stands is final and known here.
             InvalidDisclosure, ChainUnavailable: As `manifest_evidence`.
         """
+        with self._store.read() as session:
+            self._require_readable(session, self._rights(session, reader), consignment)
         block = self._evidence_block()
         with self._store.read() as session:
-            logged = self._logged_in_force(session, consignment, show, block)
+            logged = self._logged_in_force(session, consignment, show, block, self._rights(session, reader))
             if logged is None:
                 raise NotFound("manifest, final and with its document, for consignment", to_hex(consignment))
             claims = exporting.gather(session, logged, block)
@@ -841,13 +874,13 @@ class Ledger:
         return exporting.logged(row, head, path, exporting.shown_of(content, known.reference, show))
 
     def _logged_in_force(
-        self, session: Session, consignment: bytes, show: Sequence[str], block: int
+        self, session: Session, consignment: bytes, show: Sequence[str], block: int, rights: Rights
     ) -> Logged | None:
-        for row in self._in_force(session, consignment):
+        for row in self._in_force(session, consignment, rights):
             logged = self._logged(session, row, show, block)
             if logged is not None:
                 return logged
-        for loaded in session.accompanying_of(consignment):
+        for loaded in self._loaded(session, consignment, rights):
             if not session.closure(loaded.manifest_id):
                 return exporting.logged_elsewhere(
                     AccompanyingFile.model_validate_json(session.accompanying_file(loaded))
@@ -855,8 +888,13 @@ class Ledger:
         return None
 
     @staticmethod
-    def _in_force(session: Session, consignment: bytes) -> list[Any]:
-        """This log's manifests of a consignment that stand on chain, the one that its OPEN leads to first."""
+    def _loaded(session: Session, consignment: bytes, rights: Rights) -> Sequence[Any]:
+        """The accompanying files of a consignment that may be seen."""
+        return session.accompanying_of(consignment) if rights.accompanying(consignment) else ()
+
+    @staticmethod
+    def _in_force(session: Session, consignment: bytes, rights: Rights) -> list[Any]:
+        """This log's manifests of a consignment that stand and may be seen, the one that its OPEN leads to first."""
         opening = session.opening_of(consignment)
         current = None
         if opening is not None:
@@ -866,6 +904,8 @@ class Ledger:
         for row in reversed(session.manifests_of(consignment)):
             if row.manifest_id is None or session.closure(row.manifest_id) is not None:
                 continue
+            if not rights.manifest(row):
+                continue
             # an amendment is in force once the chain has closed the former for it, and only then
             closure = session.closure(row.supersedes) if row.supersedes else None
             if not row.supersedes or (closure is not None and closure.successor == row.manifest_id):
@@ -874,24 +914,24 @@ class Ledger:
 
     # -------------------------------------------------------------------------------------------------- manifests
 
-    def manifest(self, key: bytes) -> ManifestView:
+    def manifest(self, key: bytes, reader: Reader | None = None) -> ManifestView:
         """The manifest record of a manifest id or record digest, 32 bytes.
 
         Raises:
             NotFound: There is none here.
         """
         with self._store.read() as session:
-            row = self._manifest_row(session, key)
+            row = self._manifest_row(session, key, self._rights(session, reader))
             return self._manifest_view(session, row, self._extent(session))
 
-    def manifest_proof(self, key: bytes) -> InclusionProofView:
+    def manifest_proof(self, key: bytes, reader: Reader | None = None) -> InclusionProofView:
         """The inclusion proof to the first anchored head that covers the record.
 
         Raises:
             NotFound: There is no such record here, or no anchored head covers it yet.
         """
         with self._store.read() as session:
-            row = self._manifest_row(session, key)
+            row = self._manifest_row(session, key, self._rights(session, reader))
             head = self._head_over(session, row, self._extent(session))
             if head is None:
                 raise NotFound("anchored tree head that covers manifest", to_hex(key))
@@ -906,20 +946,43 @@ class Ledger:
         state: ManifestState | None = None,
         limit: int = 50,
         after: bytes | None = None,
+        reader: Reader | None = None,
     ) -> list[ManifestView]:
-        """Manifest records in log order, by what they are about; each condition narrows."""
+        """Manifest records in log order, by what they are about; each condition narrows.
+
+        For a reader that does not see all, what is found by reference or container is all of it that the reader may
+        see; without one of them, what its own party issued.
+
+        Raises:
+            NotFound: There is no record `after`.
+        """
+        whose = None if party is None else party_bytes(party)
+        is_narrow = reference is not None or container is not None
         with self._store.read() as session:
+            rights = self._rights(session, reader)
+            if reader is not None and not rights.sees_all and not is_narrow:
+                if whose not in (None, reader.party):
+                    return []
+                whose = reader.party
+            if after is not None:
+                self._manifest_row(session, after, rights)
             extent = self._extent(session)
-            rows = session.manifests_where(
-                party=None if party is None else party_bytes(party),
-                reference=None if reference is None else str(TradeReference.parse(reference)),
-                container=None if container is None else container.upper(),
-                refused=None if state is None else state == "refused",
-                span=_span(state, extent),
-                after=after,
-                limit=limit,
-            )
-            return [self._manifest_view(session, row, extent) for row in rows]
+            found: list[Any] = []
+            while len(found) < limit:
+                page = session.manifests_where(
+                    party=whose,
+                    reference=None if reference is None else str(TradeReference.parse(reference)),
+                    container=None if container is None else container.upper(),
+                    refused=None if state is None else state == "refused",
+                    span=_span(state, extent),
+                    after=after,
+                    limit=limit,
+                )
+                found += [row for row in page if rights.manifest(row)]
+                if len(page) < limit:
+                    break
+                after = page[-1].digest
+            return [self._manifest_view(session, row, extent) for row in found[:limit]]
 
     def erase(self, manifest: bytes, issued_at: int, signature: bytes) -> ErasureView:
         """Erase what is kept here of a manifest: document, secret and data key, accompanying file and search terms.
@@ -999,9 +1062,9 @@ class Ledger:
             with self._store.write() as session:
                 session.remove_identity(_TO_FORGET)
 
-    def _manifest_row(self, session: Session, key: bytes) -> Any:
+    def _manifest_row(self, session: Session, key: bytes, rights: Rights) -> Any:
         row = session.manifest(key)
-        if row is None:
+        if row is None or not rights.manifest(row):
             raise NotFound("manifest", to_hex(key))
         return row
 
@@ -1036,13 +1099,14 @@ class Ledger:
 
     # ----------------------------------------------------------------------------------------------- consignments
 
-    def consignment(self, consignment: bytes) -> ConsignmentView:
+    def consignment(self, consignment: bytes, reader: Reader | None = None) -> ConsignmentView:
         """A consignment's state as of the indexed block, by the custody model.
 
         Raises:
             NotFound: It was never opened, as far as is indexed.
         """
         with self._store.read() as session:
+            self._require_readable(session, self._rights(session, reader), consignment)
             return self._consignment_view(session, consignment)
 
     def _consignment_view(self, session: Session, consignment: bytes) -> ConsignmentView:
@@ -1051,20 +1115,26 @@ class Ledger:
             raise self._not_on_chain(session, "consignment", to_hex(consignment))
         return views.consignment(session, read, consignment, self.administration)
 
-    def consignment_records(self, consignment: bytes) -> list[RecordView]:
+    def consignment_records(self, consignment: bytes, reader: Reader | None = None) -> list[RecordView]:
         """The records that make a consignment's history, then those of this administration that wait or were refused.
 
         Raises:
             NotFound: Nothing is known of it.
         """
         with self._store.read() as session:
+            rights = self._rights(session, reader)
+            self._require_readable(session, rights, consignment)
+
+            def document_of(row: Any) -> Any | None:
+                return session.content(row.digest) if rights.details(row) else None
+
             found = [
-                views.chain_record(row, self._final(session, row), session.content(row.digest))
+                views.chain_record(row, self._final(session, row), document_of(row))
                 for row in session.chain_custody_of([consignment])
             ]
             on_chain = {view.digest for view in found}
             found += [
-                views.accepted_record(row, self._record_state(session, row), session.content(row.digest))
+                views.accepted_record(row, self._record_state(session, row), document_of(row))
                 for row in session.custody_accepted_for(consignment)
                 if to_hex(row.digest) not in on_chain
             ]
@@ -1073,10 +1143,16 @@ class Ledger:
         return found
 
     def find_consignments(
-        self, *, reference: str | None = None, container: str | None = None, seal: str | None = None
+        self,
+        *,
+        reference: str | None = None,
+        container: str | None = None,
+        seal: str | None = None,
+        reader: Reader | None = None,
     ) -> list[ConsignmentView]:
         """Consignments by trade reference, container or seal number, as far as this administration knows them."""
         with self._store.read() as session:
+            rights = self._rights(session, reader)
             ids: list[bytes] = []
             if reference is not None:
                 ids += session.consignments_with_reference(str(TradeReference.parse(reference)))
@@ -1086,11 +1162,21 @@ class Ledger:
                 ids += session.consignments_with_term("seal", seal.upper())
             found = []
             for consignment in dict.fromkeys(ids):
+                if not rights.consignment(consignment):
+                    continue
                 try:
                     found.append(self._consignment_view(session, consignment))
                 except NotFound:
                     continue  # lodged here, not opened yet
             return found
+
+    def _rights(self, session: Session, reader: Reader | None) -> Rights:
+        return Rights(session, self._members(session), reader, _now())
+
+    def _require_readable(self, session: Session, rights: Rights, consignment: bytes) -> None:
+        """Answer for a consignment that may not be seen as for one that was never opened."""
+        if not rights.consignment(consignment):
+            raise self._not_on_chain(session, "consignment", to_hex(consignment))
 
     def _final(self, session: Session, row: Any) -> bool:
         cursor = session.cursor()
@@ -1139,12 +1225,16 @@ class Ledger:
             path = sequencing.consistency_path(session, newest.epoch, first_size, newest.size)
         return views.consistency(first, newest, path, administration)
 
-    def leaves(self, administration: str, start: int, count: int) -> list[LeafView]:
+    def leaves(
+        self, administration: str, start: int, count: int, reader: Reader | None = None
+    ) -> list[LeafView]:
         """Leaves of this administration's own log, from an index on.
 
         Raises:
-            NotFound: It is another administration's log.
+            NotFound: It is another administration's log, or the reader is no auditor of customs.
         """
+        if reader is not None and not reader.may_read_leaves:
+            raise NotFound("log of", administration)
         self._require_own(administration)
         with self._store.read() as session:
             log = session.log()
@@ -1220,6 +1310,7 @@ class Ledger:
         kinds: Sequence[str] = (),
         consignment: bytes | None = None,
         administration: str | None = None,
+        reader: Reader | None = None,
     ) -> tuple[list[EventView], int]:
         """Events of the feed in order, of the next 200 ids behind one; each condition narrows.
 
@@ -1231,6 +1322,7 @@ class Ledger:
             kinds: Kinds, or what several begin with up to a full stop; their reversals come too.
             consignment: First or second consignment of the event.
             administration: Whose events.
+            reader: Who asks; other parties' affairs are left out.
 
         Returns:
             The events, and up to which id there are no others; that is `after` if nothing came since.
@@ -1248,7 +1340,8 @@ class Ledger:
                 )
             up_to = min(newest, after + EVENTS_AT_A_TIME)
             rows = session.feed(after, up_to, kinds=kinds, consignment=consignment, administration=code)
-            return [views.event(row) for row in rows], up_to
+            rights = self._rights(session, reader)
+            return [views.event(row) for row in rows if rights.event(row)], up_to
 
     # ----------------------------------------------------------------------------------------------- the service
 

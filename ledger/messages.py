@@ -604,6 +604,40 @@ class EventView(Message):
     ]
 
 
+class ChallengeRequest(Message):
+    """Who wants to sign in."""
+
+    address: Address
+
+
+class ChallengeView(Message):
+    """A text to be signed (EIP-191, `personal_sign`) within five minutes; it is taken once."""
+
+    message: Annotated[str, Field(description="EIP-4361; to be signed and sent back as it is")]
+    expires_at: Time
+
+
+class SessionRequest(Message):
+    """A signed challenge."""
+
+    message: Annotated[
+        str, Field(max_length=2_000, description="The challenge's text, as it was given", examples=["…"])
+    ]
+    signature: Signature
+
+
+class SessionView(Message):
+    """Leave to read for 15 minutes, unless the account is revoked before."""
+
+    token: Annotated[
+        str, Field(repr=False, description="To be sent as `Authorization: Bearer …`; it is shown once")
+    ]
+    expires_at: Time
+    account: Address
+    party: PartyText
+    roles: list[Literal["TRADER", "OFFICER", "AUDITOR", "SEQUENCER"]]
+
+
 class Readiness(Message):
     """Whether this service can do its job now, and what is wrong if it can't."""
 

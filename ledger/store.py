@@ -684,6 +684,49 @@ class Session:
             .where(t.manifests.c.consignment == consignment, t.manifests.c.manifest_id.is_not(None), ~erased)
         )
 
+    def add_loader(self, consignment: bytes, party: bytes) -> None:
+        """Note that a party loaded a consignment's accompanying file."""
+        self._connection.execute(self._insert_once(t.loaders).values(consignment=consignment, party=party))
+
+    def loaders_of(self, consignment: bytes) -> frozenset[bytes]:
+        """The parties that loaded a consignment's accompanying file."""
+        query = select(t.loaders.c.party).where(t.loaders.c.consignment == consignment)
+        return frozenset(row.party for row in self._all(query))
+
+    # --- who reads
+
+    def spend_challenge(self, nonce: str, expires_at: int, now: int) -> bool:
+        """Note that a challenge was used; False if it was before. Those that have expired are forgotten."""
+        self._connection.execute(delete(t.spent_challenges).where(t.spent_challenges.c.expires_at <= now))
+        if self._one(select(t.spent_challenges).where(t.spent_challenges.c.nonce == nonce)) is not None:
+            return False
+        self._connection.execute(insert(t.spent_challenges).values(nonce=nonce, expires_at=expires_at))
+        return True
+
+    def add_session(self, token: bytes, account: bytes, expires_at: int, now: int, most: int) -> None:
+        """Keep a session by the SHA-256 of its token; expired ones go, and an account's oldest above so many."""
+        self._connection.execute(delete(t.sessions).where(t.sessions.c.expires_at <= now))
+        mine = (
+            select(t.sessions.c.token)
+            .where(t.sessions.c.account == account)
+            .order_by(t.sessions.c.expires_at.desc())
+            .offset(most - 1)
+            .limit(most)
+        )
+        for row in self._all(mine):
+            self.end_session(row.token)
+        self._connection.execute(
+            insert(t.sessions).values(token=token, account=account, expires_at=expires_at)
+        )
+
+    def session_of(self, token: bytes) -> Row[Any] | None:
+        """The session of a token's SHA-256."""
+        return self._one(select(t.sessions).where(t.sessions.c.token == token))
+
+    def end_session(self, token: bytes) -> None:
+        """Revoke a session."""
+        self._connection.execute(delete(t.sessions).where(t.sessions.c.token == token))
+
     # --- custody records accepted here
 
     def add_custody(self, row: Mapping[str, Any]) -> None:
@@ -1254,6 +1297,18 @@ class Store:
         self._vault = vault
         with self.write() as session:
             session.unlock()
+
+    def stamp(self, kind: str, text: str) -> bytes:
+        """An HMAC of a text, 32 bytes, that only this database's processes can make.
+
+        Raises:
+            StoreError: The database is not unlocked.
+        """
+        if self._vault is None:
+            raise StoreError(
+                "The database was opened without its wrapping keys: nothing can be signed in to."
+            )
+        return self._vault.term(kind, text)
 
     def forget(self) -> bool:
         """Let what was deleted vanish from the disk as far as the database does that, see `ledger.database`.

@@ -154,6 +154,32 @@ custody = Table(
     Index("custody_state", "state", "position"),
 )
 
+# --- who reads
+
+spent_challenges = Table(
+    "spent_challenges",
+    METADATA,
+    Column("nonce", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # from then on it is refused for its age
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    Column("token", LargeBinary(32), primary_key=True),  # SHA-256: who reads the database can't use it
+    Column("account", LargeBinary(20), nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Index("ix_sessions_account", "account", "expires_at"),
+)
+
+loaders = Table(
+    "loaders",
+    METADATA,
+    Column("consignment", LargeBinary(32), nullable=False),
+    Column("party", LargeBinary(16), nullable=False),  # loaded its accompanying file, so may look it up
+    PrimaryKeyConstraint("consignment", "party"),
+)
+
 # --- built of it
 
 nodes = Table(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.bodies import StrictRoute
-from api.dependencies import Reading, TheLedger
+from api.dependencies import SignedIn, TheLedger, TheReader
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
+from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
 from ledger.errors import (
     Conflict,
     DigestMismatch,
@@ -15,6 +15,7 @@ from ledger.errors import (
     InvalidDisclosure,
     InvalidRecord,
     NotFound,
+    NotPermitted,
     VerificationError,
 )
 from ledger.messages import AccompanyingFile, ConsignmentView
@@ -25,12 +26,13 @@ router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_cl
 @router.post(
     "",
     summary="Load an accompanying file",
-    dependencies=[Reading],
+    dependencies=[SignedIn],
     responses=problems(
         INVALID_REQUEST,
         TABLE[InvalidDisclosure],
         TABLE[InvalidRecord],
-        READING_CLOSED,
+        SIGN_IN_NEEDED,
+        TABLE[NotPermitted],
         TABLE[NotFound],
         TABLE[Conflict],
         TOO_LARGE,
@@ -41,6 +43,6 @@ router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_cl
         TABLE[DigestMismatch],
     ),
 )
-def load_accompanying(file: AccompanyingFile, ledger: TheLedger) -> ConsignmentView:
+def load_accompanying(file: AccompanyingFile, ledger: TheLedger, reader: TheReader) -> ConsignmentView:
     """Check an accompanying file and keep it, so that the consignment can be found here; the same again changes nothing."""
-    return ledger.load_accompanying(file)
+    return ledger.load_accompanying(file, reader)

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import StrictRoute
-from api.dependencies import Reading, TheLedger
+from api.dependencies import SignedIn, TheLedger, TheReader
 from api.evidence_files import EvidenceFile
 from api.openapi import problems
 from api.parameters import ConsignmentId, ShownPointers, Text
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE, Problem
+from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, Problem
 from ledger.errors import Conflict, InvalidDisclosure, NotFound
 from ledger.messages import AccompanyingFile, Consignments, ConsignmentView, Records, from_hex
 
@@ -32,69 +32,73 @@ class ConsignmentQuery(BaseModel):
 @router.get(
     "",
     summary="Find consignments",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, INVALID_REQUEST, INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, INVALID_REQUEST, INVALID_FIELDS),
 )
-def find_consignments(query: Annotated[ConsignmentQuery, Query()], ledger: TheLedger) -> Consignments:
-    """Show the consignments that fit every given filter; the service must hold their accompanying file or documents."""
+def find_consignments(
+    query: Annotated[ConsignmentQuery, Query()], ledger: TheLedger, reader: TheReader
+) -> Consignments:
+    """Show what you may see of the consignments that fit a given filter; the service must hold their accompanying file or documents."""
     filters = query.model_dump()
     if not any(filters.values()):
         raise Problem(INVALID_REQUEST, "Nothing is asked for; give a reference, a container or a seal.")
-    return Consignments(consignments=ledger.find_consignments(**filters))
+    return Consignments(consignments=ledger.find_consignments(**filters, reader=reader))
 
 
 @router.get(
     "/{id}",
     summary="Read where a consignment stands",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
-def consignment(id: ConsignmentId, ledger: TheLedger) -> ConsignmentView:
+def consignment(id: ConsignmentId, ledger: TheLedger, reader: TheReader) -> ConsignmentView:
     """Show who is in charge, holds, releases, findings and whether it may go, as of a block."""
-    return ledger.consignment(from_hex(id))
+    return ledger.consignment(from_hex(id), reader)
 
 
 @router.get(
     "/{id}/records",
     summary="Read a consignment's history",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
-def consignment_records(id: ConsignmentId, ledger: TheLedger) -> Records:
+def consignment_records(id: ConsignmentId, ledger: TheLedger, reader: TheReader) -> Records:
     """List all custody records of a consignment, oldest first, with those that wait to be sent."""
-    return Records(records=ledger.consignment_records(from_hex(id)))
+    return Records(records=ledger.consignment_records(from_hex(id), reader))
 
 
 @router.get(
     "/{id}/accompanying-file",
     summary="Make the file that travels with a consignment",
-    dependencies=[Reading],
+    dependencies=[SignedIn],
     responses=problems(
-        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
     ),
 )
 def accompanying_file(
     id: ConsignmentId,
     ledger: TheLedger,
+    reader: TheReader,
     show: ShownPointers = [],  # noqa: B006  the framework copies it
 ) -> AccompanyingFile:
     """Give reference, key and opener with the manifest's chosen fields and proof; its holder can follow the cargo for ever."""
-    return ledger.accompanying_file(from_hex(id), show)
+    return ledger.accompanying_file(from_hex(id), show, reader)
 
 
 @router.get(
     "/{id}/evidence",
     summary="Make the evidence file of a consignment",
-    dependencies=[Reading],
+    dependencies=[SignedIn],
     response_class=EvidenceFile,
     responses=problems(
-        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
     ),
 )
 def consignment_evidence(
     id: ConsignmentId,
     ledger: TheLedger,
+    reader: TheReader,
     show: ShownPointers = [],  # noqa: B006  the framework copies it
 ) -> EvidenceFile:
     """Give what a stranger checks offline of the manifest in force, as of the newest final block; "" shows the whole document."""
-    return EvidenceFile(ledger.consignment_evidence(from_hex(id), show))
+    return EvidenceFile(ledger.consignment_evidence(from_hex(id), show, reader))

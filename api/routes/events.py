@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 
 from api.bodies import StrictRoute
-from api.dependencies import Reading, TheLedger, TheStreams
+from api.dependencies import Reading, SignedIn, TheLedger, TheStreams, require_reader
 from api.openapi import also, problems
-from api.problems import INVALID_FIELDS, READING_CLOSED, TABLE, TOO_MANY_STREAMS
+from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE, TOO_MANY_STREAMS
 from api.streams import MEDIA_TYPE, EventStream
 from ledger.errors import Conflict
-from ledger.messages import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind, from_hex
+from ledger.messages import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind, EventView, from_hex
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
 
@@ -21,16 +20,17 @@ router = APIRouter(tags=["events"], route_class=StrictRoute)
 @router.get(
     "/events",
     summary="Follow what happens",
-    dependencies=[Reading],
+    dependencies=[SignedIn, Reading],
     response_class=EventStream,
     responses=also(
         200,
         "Server-Sent Events without end: `id`, `event` (the kind) and `data` (an EventView as JSON)",
         content={MEDIA_TYPE: {"schema": {"type": "string"}}},
     )
-    | problems(READING_CLOSED, TABLE[Conflict], INVALID_FIELDS, TOO_MANY_STREAMS),
+    | problems(SIGN_IN_NEEDED, TABLE[Conflict], INVALID_FIELDS, TOO_MANY_STREAMS),
 )
 async def events(
+    request: Request,
     ledger: TheLedger,
     streams: TheStreams,
     last_event_id: Annotated[
@@ -47,11 +47,18 @@ async def events(
     consignment: Annotated[Bytes32 | None, Query(description="Only what is about this consignment")] = None,
     administration: Annotated[AdministrationText | None, Query(description="Only this one's")] = None,
 ) -> EventStream:
-    """Stream events in order, from the id given on or from now on; what the chain takes back is followed by its reversal."""
-    read = partial(
-        ledger.events,
-        kinds=kind,
-        consignment=None if consignment is None else from_hex(consignment),
-        administration=administration,
-    )
+    """Stream the events you may see in order, from the id given on or from now on, until your session ends.
+
+    What the chain takes back is followed by its reversal.
+    """
+    about = None if consignment is None else from_hex(consignment)
+
+    def read(seen: int) -> tuple[list[EventView], int]:
+        reader = require_reader(
+            request
+        )  # at every page: a stream outlives neither its session nor its account
+        return ledger.events(
+            seen, kinds=kind, consignment=about, administration=administration, reader=reader
+        )
+
     return EventStream(await streams.start(after if last_event_id is None else last_event_id, read))

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from api.bodies import StrictRoute
-from api.dependencies import Reading, TheLedger
+from api.dependencies import Reading, SignedIn, TheLedger, TheReader
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, READING_CLOSED, TABLE
+from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidInput, NotFound
 from ledger.messages import MAX_JSON_INTEGER, AdministrationText, ConsistencyView, HeadView, Leaves
 
@@ -20,8 +20,8 @@ Administration = Annotated[AdministrationText, Path(description="Whose log")]
 @router.get(
     "/head",
     summary="Read the newest tree head",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn, Reading],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
 def head(administration: Administration, ledger: TheLedger) -> HeadView:
     """Show the newest anchored tree head of this administration's log."""
@@ -31,8 +31,8 @@ def head(administration: Administration, ledger: TheLedger) -> HeadView:
 @router.get(
     "/consistency",
     summary="Prove that the log has only grown",
-    dependencies=[Reading],
-    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn, Reading],
+    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
 def consistency(
     administration: Administration,
@@ -46,14 +46,15 @@ def consistency(
 @router.get(
     "/leaves",
     summary="Read leaves",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
 def leaves(
     administration: Administration,
     ledger: TheLedger,
+    reader: TheReader,
     start: Annotated[int, Query(ge=0, le=MAX_JSON_INTEGER, description="Index of the first one")] = 0,
     count: Annotated[int, Query(ge=1, le=1000, description="How many at most")] = 1000,
 ) -> Leaves:
     """List consecutive leaves, 188 bytes each, so that an auditor can compute every tree head anew."""
-    return Leaves(leaves=ledger.leaves(administration, start, count))
+    return Leaves(leaves=ledger.leaves(administration, start, count, reader))

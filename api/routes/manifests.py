@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
-from api.dependencies import Reading, TheLedger
+from api.dependencies import SignedIn, TheLedger, TheReader
 from api.evidence_files import EvidenceFile
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
 from api.parameters import ManifestId, ShownPointers, Text
 from api.problems import (
     INVALID_FIELDS,
     INVALID_REQUEST,
-    READING_CLOSED,
+    SIGN_IN_NEEDED,
     TABLE,
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
@@ -26,6 +26,7 @@ from ledger.errors import (
     DigestMismatch,
     InvalidDisclosure,
     InvalidDocument,
+    InvalidIdentifier,
     InvalidRecord,
     InvalidSignature,
     NotFound,
@@ -129,11 +130,16 @@ async def lodge_batch(request: Request, ledger: TheLedger) -> AnswersAsTheyCome:
 @router.get(
     "",
     summary="Find manifests",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[NotFound], INVALID_FIELDS),
 )
-def find_manifests(query: Annotated[ManifestQuery, Query()], ledger: TheLedger) -> Manifests:
-    """List manifest records, in the order of the log, that fit every given filter."""
+def find_manifests(
+    query: Annotated[ManifestQuery, Query()], ledger: TheLedger, reader: TheReader
+) -> Manifests:
+    """List what you may see of the manifest records that fit every given filter, in the order of the log.
+
+    Who does not see all gets, without a reference or container, what its own party lodged.
+    """
     after = None if query.after is None else from_hex(query.after)
     found = ledger.find_manifests(
         reference=query.reference,
@@ -142,6 +148,7 @@ def find_manifests(query: Annotated[ManifestQuery, Query()], ledger: TheLedger) 
         state=query.state,
         limit=query.limit,
         after=after,
+        reader=reader,
     )
     return Manifests(manifests=found, next=found[-1].digest if len(found) == query.limit else None)
 
@@ -149,12 +156,12 @@ def find_manifests(query: Annotated[ManifestQuery, Query()], ledger: TheLedger) 
 @router.get(
     "/{id}",
     summary="Read a manifest record",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
-def manifest(id: ManifestId, ledger: TheLedger) -> ManifestView:
+def manifest(id: ManifestId, ledger: TheLedger, reader: TheReader) -> ManifestView:
     """Show a manifest record, what became of it, and its document where this service has it."""
-    return ledger.manifest(from_hex(id))
+    return ledger.manifest(from_hex(id), reader)
 
 
 @router.delete(
@@ -185,27 +192,28 @@ def erase_content(
 @router.get(
     "/{id}/proof",
     summary="Prove that a manifest record is in the log",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
-def manifest_proof(id: ManifestId, ledger: TheLedger) -> InclusionProofView:
+def manifest_proof(id: ManifestId, ledger: TheLedger, reader: TheReader) -> InclusionProofView:
     """Give the inclusion path to the first anchored tree head that covers the record; 404 until there is one."""
-    return ledger.manifest_proof(from_hex(id))
+    return ledger.manifest_proof(from_hex(id), reader)
 
 
 @router.get(
     "/{id}/evidence",
     summary="Make the evidence file of a manifest",
-    dependencies=[Reading],
+    dependencies=[SignedIn],
     response_class=EvidenceFile,
     responses=problems(
-        READING_CLOSED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
     ),
 )
 def manifest_evidence(
     id: ManifestId,
     ledger: TheLedger,
+    reader: TheReader,
     show: ShownPointers = [],  # noqa: B006  the framework copies it
 ) -> EvidenceFile:
     """Give what a stranger checks offline of this manifest, as of the newest final block; "" shows the whole document."""
-    return EvidenceFile(ledger.manifest_evidence(from_hex(id), show))
+    return EvidenceFile(ledger.manifest_evidence(from_hex(id), show, reader))

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from api.bodies import StrictRoute
-from api.dependencies import Reading, TheLedger
+from api.dependencies import Reading, SignedIn, TheLedger
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, READING_CLOSED, TABLE
+from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidIdentifier, NotFound
 from ledger.messages import AccountView, Address, Administrations, PartyText, PartyView
 
@@ -19,8 +19,8 @@ router = APIRouter(tags=["registry"], route_class=StrictRoute)
 @router.get(
     "/administrations",
     summary="Read all administrations",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED),
+    dependencies=[SignedIn, Reading],
+    responses=problems(SIGN_IN_NEEDED),
 )
 def administrations(ledger: TheLedger) -> Administrations:
     """List the administrations that own the network, with governor, state and size of the log."""
@@ -30,8 +30,8 @@ def administrations(ledger: TheLedger) -> Administrations:
 @router.get(
     "/parties/{party}",
     summary="Read a party",
-    dependencies=[Reading],
-    responses=problems(TABLE[InvalidIdentifier], READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn, Reading],
+    responses=problems(TABLE[InvalidIdentifier], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
 def party(
     party: Annotated[PartyText, Path(description="`SG`, `SG:ACME01`, or 16 bytes as hex")], ledger: TheLedger
@@ -43,8 +43,8 @@ def party(
 @router.get(
     "/accounts/{address}",
     summary="Read an account",
-    dependencies=[Reading],
-    responses=problems(READING_CLOSED, TABLE[NotFound], INVALID_FIELDS),
+    dependencies=[SignedIn, Reading],
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
 )
 def account(
     address: Annotated[Address, Path(description="The account's address")], ledger: TheLedger

@@ -77,12 +77,12 @@ def test_after_its_time_it_says_what_was_wrong_last():
 
 
 def test_a_refusal_is_not_sent_again():
-    refused = (403, {"type": "/problems/reading-closed", "title": "t", "status": 403, "detail": "No."})
+    refused = (403, {"type": "/problems/not-permitted", "title": "t", "status": 403, "detail": "No."})
     with answering(refused) as (url, got), LedgerClient(url, retry_seconds=20) as client:
         with pytest.raises(ServiceError) as error:
             client.administrations()
         assert len(got) == 1
-    assert error.value.problem["type"] == "/problems/reading-closed"
+    assert error.value.problem["type"] == "/problems/not-permitted"
 
 
 @pytest.mark.parametrize(

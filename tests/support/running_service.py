@@ -48,6 +48,7 @@ def settings_for(network: Network, folder: Path, administration: str = "SG", **c
         "relayer_key_file": folder / "relayer.json",
         "key_password_file": password_file,
         "port": 0,
+        "open_reading": True,  # on a local network of validators too
         "wrapping_keys_file": network.wrapping_keys(),
     }
     return Settings(**(given | changes))

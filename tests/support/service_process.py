@@ -35,6 +35,7 @@ class ServiceProcess:
             "LEDGER_SEQUENCER_KEY_FILE": str(settings.sequencer_key_file),
             "LEDGER_RELAYER_KEY_FILE": str(settings.relayer_key_file),
             "LEDGER_KEY_PASSWORD_FILE": str(settings.key_password_file),
+            "LEDGER_OPEN_READING": "true",
             **(
                 {"LEDGER_WRAPPING_KEYS_FILE": str(settings.wrapping_keys_file)}
                 if settings.wrapping_keys_file

@@ -167,6 +167,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_identity")),
     )
     op.create_table(
+        "loaders",
+        sa.Column("consignment", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("party", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("consignment", "party", name=op.f("pk_loaders")),
+    )
+    op.create_table(
         "log",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
@@ -242,6 +248,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("term", "consignment", "source", name=op.f("pk_search_terms")),
     )
     op.create_index(op.f("ix_search_terms_source"), "search_terms", ["source"], unique=False)
+    op.create_table(
+        "sessions",
+        sa.Column("token", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("account", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_sessions")),
+    )
+    op.create_index("ix_sessions_account", "sessions", ["account", "expires_at"], unique=False)
+    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"], unique=False)
+    op.create_table(
+        "spent_challenges",
+        sa.Column("nonce", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("nonce", name=op.f("pk_spent_challenges")),
+    )
+    op.create_index(op.f("ix_spent_challenges_expires_at"), "spent_challenges", ["expires_at"], unique=False)
     op.create_table(
         "transactions",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
