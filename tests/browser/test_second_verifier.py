@@ -6,20 +6,24 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import evidence_maker
+import orjson
 import pytest
 import second_verifier
 from evidence_maker import NOW, World, document, history
 from evidence_mutations import SPELLINGS, changed
 
+from ledger.core import canonical
 from ledger.core.records import CustodyKind
 from ledger.core.trust import Trust
 from ledger.core.verify import verify
 from ledger.errors import InvalidTrust
 
 ROOT = Path(__file__).parents[2]
+K = CustodyKind
 
 
 def _first(data, trust, now, clock_floor):
@@ -148,6 +152,208 @@ def spelled():
     ):
         yield other, trust, NOW + 60, 0
     yield data, trust + b" ", NOW + 60, 0
+
+
+def _box(world, name, key, role="carrier"):
+    """Another consignment, opened."""
+    box = world.consignment(role, name, key)
+    world.open(world.manifest(role, document(name), consignment=box), role, name, key)
+    return box
+
+
+def _put(world, inner, outer, role="carrier"):
+    world.record(K.CONSOLIDATE, role, inner, subject=outer, others=[outer])
+
+
+def _nested(world, count):
+    boxes = [_box(world, f"bl:BOX-{n}", bytes((n + 1,)) * 32) for n in range(count)]
+    for inner, outer in pairwise(boxes):
+        _put(world, inner, outer)
+    return boxes
+
+
+def _broken(rule, world, manifest):
+    """One more record, or several, that the chain would not have taken."""
+    here, take = world.consignment(), world.record
+    match rule:
+        case "NOT_ENROLLED":
+            take(K.REMARK, "carrier", party=evidence_maker.party("SG:ACME01"))
+        case "FIELDS":
+            take(K.REMARK, "carrier", counterpart=evidence_maker.party("SG:ACME01"))
+        case "EXPIRED":
+            take(K.REMARK, "carrier", expires_at=world.clock + 9)
+        case "TOO_LONG":
+            take(K.CLEARANCE, "officer", subject=manifest.id, expires_at=world.clock + 11 + 86_400)
+        case "AHEAD":
+            take(K.REMARK, "carrier", observed_at=world.clock + 311)
+        case "ALREADY_OPENED":
+            world.open(manifest)
+        case "NOT_ITS_ID":
+            take(
+                K.OPEN,
+                "carrier",
+                b"\7" * 32,
+                previous=b"\1" * 32,
+                details=b"\2" * 32,
+                subject=here,
+                others=[here],
+            )
+        case "NOT_OPENED":
+            box = world.consignment("carrier", "bl:BOX", b"\1" * 32)
+            take(K.REMARK, "officer", box)
+            _box(world, "bl:BOX", b"\1" * 32)
+            _put(world, box, here)
+        case "ALREADY_APPENDED":
+            record = world.taken[-1]
+            world.taken.append(record)
+        case "NOT_NEXT":
+            take(K.REMARK, "officer", previous=b"\1" * 32)
+        case "CLOSED":
+            take(K.CLOSE, "carrier")
+            take(K.REMARK, "carrier")
+        case "NOT_ALLOWED":
+            take(K.TAKE, "importer")
+        case "NOT_OFFERED":
+            offer = take(K.OFFER, "carrier", counterpart=evidence_maker.party("NL"))
+            take(K.ACCEPT, "importer", subject=offer)
+        case "NOT_A_HOLD":
+            hold = take(K.HOLD, "foreign_officer")
+            take(K.LIFT, "officer", subject=hold)
+        case "HELD":
+            take(K.HOLD, "officer")
+            take(K.CLEARANCE, "officer", subject=manifest.id)
+        case "INSIDE_ANOTHER":
+            _put(world, here, _box(world, "bl:BOX", b"\1" * 32))
+            take(K.OFFER, "carrier", counterpart=evidence_maker.party("NL"))
+        case "NOT_INSIDE_IT":
+            box = _box(world, "bl:BOX", b"\1" * 32)
+            take(K.DECONSOLIDATE, "carrier", subject=box, others=[box])
+        case "NOT_EMPTY":
+            _put(world, _box(world, "bl:BOX", b"\1" * 32), here)
+            take(K.CLOSE, "carrier")
+        case "NO_PARENT":
+            box = _box(world, "bl:BOX", b"\1" * 32)
+            take(K.CLOSE, "carrier", box)
+            _put(world, here, box)
+        case "LOOP":
+            boxes = _nested(world, 3)
+            _put(world, here, boxes[0])
+            _put(world, boxes[-1], here)
+        case "TOO_DEEP":
+            boxes = _nested(world, 9)
+            _put(world, here, boxes[0])
+
+
+_RULES = (
+    "NOT_ENROLLED", "FIELDS", "EXPIRED", "TOO_LONG", "AHEAD", "ALREADY_OPENED", "NOT_ITS_ID", "NOT_OPENED",
+    "ALREADY_APPENDED", "NOT_NEXT", "CLOSED", "NOT_ALLOWED", "NOT_OFFERED", "NOT_A_HOLD", "HELD", "INSIDE_ANOTHER",
+    "NOT_INSIDE_IT", "NOT_EMPTY", "NO_PARENT", "LOOP", "TOO_DEEP",
+)  # fmt: skip
+
+
+def against_the_rules():
+    """A file for each rule of custody whose last record breaks it, on a chain that would have taken it."""
+    for rule in _RULES:
+        world, manifest = history(World(others=2))
+        _broken(rule, world, manifest)
+        yield rule, (world.evidence(manifest).encode(), world.trust().encode(), NOW + 60, 0)
+
+
+def test_every_rule_of_custody_is_kept_alike():
+    second_verifier.browser()
+    rules, files = zip(*against_the_rules(), strict=True)
+    expected = [_first(*each) for each in files]
+    said = [report["checks"][6]["message"] for report in expected]
+    assert [rule for rule, message in zip(rules, said, strict=True) if f"({rule})" not in message] == [], said
+    assert _differences([second_verifier.case(*each) for each in files], expected) == []
+
+
+_POINTERS = (
+    [("/a/0", 1), ("/a/b", 1)], [("/a", 1), ("/a/b", 1)], [("/a", 1), ("/a!", 1), ("/a/b", 1)], [("/a", {}), ("/b", [])],
+    [("", {})], [("", [])], [("", 1)], [("/~2", 1)], [("/~0~1", 1)], [("a", 1)], [("/0", 1)], [("/00", 1)], [("/b", 1), ("/a", 1)],
+    [("/a", 1), ("/a", 1)], [("/" + "a" * 1023, 1)], [("/" + "a" * 1024, 1)], [("/" + "é" * 511, 1)], [("/" + "é" * 512, 1)],
+    [("/a" * 32, 1)], [("/a" * 33, 1)], [("/a" * 31, {})], [("/a" * 32, {})], [("/a", {"b": 1})], [("/a", [1])], [("/a", None)],
+    [("/a", True)], [("/a", 2**53 - 1)], [("/a", 2**53)], [("/a", 1.5)], [("/a", "\ud7ff")], [("/\uffff", 1), ("/\U0001f600", 1)],
+    [("/\U0001f600", 1), ("/\uffff", 1)], [],
+)  # fmt: skip
+
+
+def _with(data, place, change):
+    """The file with one value changed."""
+    value = orjson.loads(data)
+    *above, last = place
+    holder = value
+    for name in above:
+        holder = holder[name]
+    holder[last] = change(holder[last])
+    return canonical.encode(value)
+
+
+def malformed():
+    """Faults of form that a reader may overlook, one each, and what is just within it beside them."""
+    world, manifest = history()
+    second = world.lodge(world.manifest(content=document(note="2"), former=manifest))
+    world.close(manifest, second)
+    data = world.evidence(second).encode()
+
+    def changed_at(*place, to):
+        return _with(data, place, to if callable(to) else lambda _: to)
+
+    record, shown, taken = ("manifest", "record"), ("manifest", "shown"), ("custody", 1)
+    disclosure = (*shown, "disclosure")
+    zero, one = "0x" + "00" * 32, "0x" + "11" * 32
+    yield changed_at("consignment_key", to=lambda old: "0x" + old[2:].upper())
+    yield changed_at("consignment_key", to=lambda old: "0X" + old[2:])
+    yield changed_at("consignment_key", to=lambda old: old[2:])
+    yield changed_at("chain", "nodes", 0, to=lambda old: old[:-1])
+    for text in ("", "a" * 256, "a" * 257, "\U0001f600" * 256, "\U0001f600" * 257, 7):
+        yield changed_at("reference", to=text)
+    for kind in (0, 1, 2, 3):
+        yield changed_at(*record, "kind", to=kind)
+        yield changed_at("closures", 0, "kind", to=kind)
+    for each in (zero, one):
+        yield changed_at(*record, "supersedes", to=each)
+        yield changed_at("closures", 0, "successor", to=each)
+    for kind in (0, 1, 17, 18, True):
+        yield changed_at(*taken, "record", "kind", to=kind)
+    yield changed_at(*shown, to=lambda old: old | {"secret": one})
+    yield changed_at(*shown, to={"document": {}, "secret": one})
+    yield changed_at(*shown, to={"document": [], "secret": one})
+    for indent in (None, 1):
+        yield changed_at(*disclosure, to=lambda old, indent=indent: json.dumps(old, indent=indent))
+    for leaves in (0, 1, 10_000, 10_001, True):
+        yield changed_at(*disclosure, "leaves", to=leaves)
+    yield changed_at(*disclosure, "fields", to=lambda old: old[::-1])
+    yield changed_at(*disclosure, "siblings", to=lambda old: old[1:])
+    yield changed_at(*disclosure, "siblings", to=lambda old: [*old, one])
+    for fields in _POINTERS:
+        given = [
+            {"index": at, "pointer": pointer, "value": value, "salt": "0x" + "22" * 16}
+            for at, (pointer, value) in enumerate(fields)
+        ]
+        for leaves in (1, 9):
+            yield changed_at(*disclosure, to={"leaves": leaves, "fields": given, "siblings": []})
+    for name, most in (("headers", 4_096), ("nodes", 16_384)):
+        for count in (most, most + 1):
+            yield changed_at("chain", name, to=["0x"] * count)
+    yield changed_at("closures", to=lambda old: old * 257)
+    yield changed_at("custody", 0, "record", "previous", to=one)
+    yield changed_at("manifest", "path", to=[one] * 64)
+    yield changed_at("manifest", "path", to=[one] * 65)
+    for number in (2**32 - 1, 2**32, 0):
+        yield changed_at("manifest", "epoch", to=number)
+    for number in (2**53 - 1, 2**53):
+        yield changed_at("manifest", "anchored_at", to=number)
+
+
+def test_every_fault_of_form_is_refused_alike():
+    second_verifier.browser()
+    trust = World().trust().encode()
+    files = [(data, trust, NOW + 60, 0) for data in malformed()]
+    expected = [_first(*each) for each in files]
+    assert _differences([second_verifier.case(*each) for each in files], expected) == []
+    unread = sum(report["as_of"] is None for report in expected)
+    assert 50 < unread < len(expected) - 20
 
 
 def test_every_spelling_of_a_value_is_read_alike():

@@ -108,7 +108,10 @@ def cases():
             capture_output=True,
         )
         found = [(each["case"], each["report"]) for each in json.loads(recorded.read_text())]
-    mutated = [*comparison.spelled(), *comparison._mutated(200, 7)]
+    trust = comparison.World().trust().encode()
+    malformed = [(data, trust, comparison.NOW + 60, 0) for data in comparison.malformed()]
+    broken = [asked for _, asked in comparison.against_the_rules()]
+    mutated = [*comparison.spelled(), *malformed, *broken, *comparison._mutated(200, 7)]
     return found + [(second_verifier.case(*each), comparison._first(*each)) for each in mutated]
 
 

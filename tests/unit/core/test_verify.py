@@ -607,14 +607,18 @@ def test_the_validators_may_change_by_a_header_that_both_sets_sealed():
     evidence = world.evidence(manifest)
     keys, names = sealed_headers.KEYS, sealed_headers.ADDRESSES
     old, new = names[:4], [*names[1:4], names[4]]
+    last_time = NOW.to_bytes(4, "big")
     moved = sealed_headers.qbft(new, keys[1:5], number=450)
     alone = sealed_headers.qbft(new, keys[:3], number=450)
     last = sealed_headers.qbft(new, keys[1:5], number=500, f3=world.state_root, f11=NOW.to_bytes(4, "big"))
+    usurped = sealed_headers.qbft(names[3:7], keys[3:7], number=450)  # by one of the trusted four
+    theirs = sealed_headers.qbft(names[3:7], keys[3:7], number=500, f3=world.state_root, f11=last_time)
     same = sealed_headers.qbft(old, keys[:4], number=450)
     late = sealed_headers.qbft(new, keys[1:5], number=500)
     for shown, verdict in (
         ([moved, last], "VALID"),
         ([alone, last], "INVALID"),
+        ([usurped, theirs], "INVALID"),
         (
             [
                 same,
@@ -643,6 +647,12 @@ def test_clique_headers_too_few_unlinked_or_of_strangers_do_not_pass():
     for changed in (shown[:-1], shown[:1], (*shown[:3], *shown[4:]), (shown[0], *shown[:8])):
         report = judge(replace(evidence, chain=replace(evidence.chain, headers=changed)), world)
         assert report.check("seals").status == "INVALID"
+    unlinked = sealed_headers.clique(sealed_headers.KEYS[3], 503, f11=(NOW + 3).to_bytes(4, "big")).encode()
+    keys = sealed_headers.KEYS
+    too_soon = tuple(world.headers(sealers=[keys[0], keys[1], keys[0], keys[2]]))
+    for changed, words in (((*shown[:3], unlinked, *shown[4:]), "does not follow"), (too_soon, "too short")):
+        report = judge(replace(evidence, chain=replace(evidence.chain, headers=changed)), world)
+        require(report, "INVALID", seals=("INVALID", words))
     world.validators = 7
     others = tuple(world.headers(sealers=sealed_headers.KEYS[3:7]))[:9]
     world.validators = 4
