@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import problems
 from api.bodies import MAX_BODY_BYTES, BodyLimit
+from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
 from api.routes import (
     accompanying_files,
@@ -59,6 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        # its own traces hold queries, its logs what was sent: ours hold neither, see `api.observing`
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
@@ -80,4 +83,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, streamed=frozenset({manifests.BATCH_PATH}))
+    app.state.figures = Figures()
+    app.add_middleware(Observing, figures=app.state.figures)  # around the others
     return app

@@ -15,6 +15,7 @@ The service of one customs administration: manifests and custody records in, the
 Bytes are `0x` and lower-case hex, times RFC 3339 in UTC, except inside signed records, where they are Unix seconds.
 A write is answered 202 once it is durable, and 200 with the same answer if it was sent before. Everything that goes
 wrong is a problem of RFC 9457: `detail` is a sentence that says what to do, the other members are the facts.
+`request_id` is the id that stands in the service's log too, and in the header `X-Request-ID` of every answer.
 
 Writes need no sign-in: what they hold is signed. Reading needs a token, `Authorization: Bearer …`, for which an account
 that is enrolled with this administration signs a text (`POST /v1/sessions/challenge`, `POST /v1/sessions`). What an

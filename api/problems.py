@@ -24,6 +24,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.logs import CURRENT, REQUEST_ID_HEADER
 from ledger.errors import (
     ChainError,
     Conflict,
@@ -137,9 +138,13 @@ class Problem(HTTPException):
         self.facts = dict(facts or {})
 
     def to_view(self) -> ProblemView:
-        """The problem as it is answered."""
+        """The problem as it is answered; it is counted as a problem of the request that is being answered."""
+        noted = CURRENT.get()
+        if noted is not None:
+            noted.problems[self.kind.name, str(self.facts.get("refusal", ""))] += 1
         return ProblemView.model_validate(
             self.facts
+            | ({} if noted is None else {"request_id": noted.request_id})
             | {
                 "type": f"/problems/{self.kind.name}",
                 "title": self.kind.title,
@@ -153,9 +158,15 @@ class Problem(HTTPException):
         return JSONResponse(
             self.to_view().model_dump(mode="json"),
             self.kind.status,
-            {"cache-control": "no-store"} | dict(self.headers or {}),
+            {"cache-control": "no-store"} | _request_id() | dict(self.headers or {}),
             MEDIA_TYPE,
         )
+
+
+def _request_id() -> dict[str, str]:
+    """The id's header: a mistake of ours is answered outside of what gives it to every other answer."""
+    noted = CURRENT.get()
+    return {} if noted is None else {REQUEST_ID_HEADER: noted.request_id}
 
 
 def kind_of(error: type[LedgerError]) -> Kind:

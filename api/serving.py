@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.observing import export_traces
 from api.settings import Settings
 from api.streams import Streams
 from api.worker_process import WorkerProcess
@@ -27,8 +28,9 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         with_worker: Run the worker too, as a process of its own.
 
     Raises:
-        InvalidProfile: The address or port cannot be listened on.
+        InvalidProfile: The address or port cannot be listened on, or traces are wanted and can't be made.
     """
+    export_traces()
     listener = _listen(settings)
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1423,9 +1423,17 @@ class Ledger:
             identity = session.identity()
             log = session.log()
             anchored = self._extent(session).anchored
+            indexed = 0 if cursor is None else cursor.number
+            head = float(identity.get("head_block", "0"))
+            oldest = session.oldest_unsent(log.epoch, anchored)
             return {
-                "indexed_block": 0 if cursor is None else cursor.number,
-                "head_block": float(identity.get("head_block", "0")),
+                "indexed_block": indexed,
+                "indexed_block_age_seconds": 0 if cursor is None else max(0, _now() - cursor.timestamp),
+                "head_block": head,
+                "lag_blocks": max(0, head - indexed),
+                "outbox_age_seconds": 0 if oldest is None else max(0, _now() - oldest),
+                "events": session.last_told(),
+                "custody_refused_records": session.refused_custody(),
                 "worker_beat_seconds": float(identity.get("worker_beat", "0")),
                 "rewinds": float(identity.get("rewinds", "0")),
                 "log_accepted_leaves": log.next_index,

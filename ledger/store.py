@@ -803,6 +803,36 @@ class Session:
         """Custody records accepted and not yet in a transaction."""
         return self._number(select(func.count()).select_from(t.custody).where(t.custody.c.state == "waiting"))
 
+    def refused_custody(self) -> int:
+        """Custody records accepted here that the chain refused."""
+        return self._number(select(func.count()).select_from(t.custody).where(t.custody.c.state == "refused"))
+
+    def oldest_unsent(self, epoch: int, anchored: int) -> int | None:
+        """When the oldest of what has not come on chain was accepted, Unix seconds; None if nothing waits.
+
+        Args:
+            epoch: The log's epoch.
+            anchored: Its leaves that are anchored.
+        """
+        queries = [
+            select(t.manifests.c.accepted_at).where(
+                t.manifests.c.epoch == epoch, t.manifests.c.log_index == anchored
+            ),
+            *(
+                select(t.custody.c.accepted_at)
+                .where(t.custody.c.state == state)
+                .order_by(t.custody.c.position)
+                .limit(1)
+                for state in ("waiting", "sent")
+            ),
+            *(
+                select(func.min(t.manifests.c.accepted_at)).where(t.manifests.c.closing == state)
+                for state in ("waiting", "sent")
+            ),
+        ]
+        found = [self._connection.execute(query).scalar() for query in queries]
+        return min((int(when) for when in found if when is not None), default=None)
+
     # --- the tree
 
     def add_nodes(self, epoch: int, nodes: Mapping[tuple[int, int], bytes]) -> None:

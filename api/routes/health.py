@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -48,11 +48,12 @@ def readyz(ledger: TheLedger) -> Readiness:
     responses=also(200, "Prometheus's text format", content={"text/plain": {"schema": {"type": "string"}}})
     | problems(),
 )
-def metrics(ledger: TheLedger) -> PlainTextResponse:
-    """Give what the ledger counts, as gauges named `cargo_ledger_…`."""
+def metrics(ledger: TheLedger, request: Request) -> PlainTextResponse:
+    """Give what the ledger counts, as gauges named `cargo_ledger_…`, and what this process counts of its requests."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Gauges(ledger.metrics()))
-    return PlainTextResponse(generate_latest(registry), media_type=METRICS_MEDIA_TYPE)
+    text = generate_latest(registry) + generate_latest(request.app.state.figures.registry)
+    return PlainTextResponse(text, media_type=METRICS_MEDIA_TYPE)
 
 
 class _Gauges(Collector):

@@ -1,0 +1,52 @@
+"""The log: a line of JSON each, with the id of the request that it is about."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+REQUEST_ID_HEADER = "x-request-id"
+
+
+@dataclass(slots=True)
+class Noted:
+    """A request that is being answered: its id, and the problems it met, by name and reason."""
+
+    request_id: str
+    problems: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+#: The request that this code runs for; None in the worker and between requests.
+CURRENT: ContextVar[Noted | None] = ContextVar("request", default=None)
+
+
+class JsonLines(logging.Formatter):
+    """A record of the log as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Spell it."""
+        noted = CURRENT.get()
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if noted is not None:
+            line["request_id"] = noted.request_id
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_as_json() -> None:
+    """Let everything that is logged in this process go to the standard error as JSON, a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
