@@ -1074,6 +1074,17 @@ class Session:
             )
         )
 
+    def derived(self, what: str, through: int) -> Iterator[Row[Any]]:
+        """What was indexed of the chain up to a block: every `record`, `refusal`, `head` or `closure`, a few at a time."""
+        table = {
+            "record": t.chain_custody,
+            "refusal": t.chain_refusals,
+            "head": t.chain_heads,
+            "closure": t.chain_closures,
+        }[what]
+        query = select(table).where(table.c.block_number <= through)
+        yield from self._connection.execution_options(yield_per=_IDS_AT_A_TIME).execute(query)
+
     def closure(self, former: bytes) -> Row[Any] | None:
         """The closure of a manifest on chain."""
         return self._one(select(t.chain_closures).where(t.chain_closures.c.former == former))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -175,6 +176,71 @@ def export(
             page.facts({"table": each})
 
     out.answer(facts, show)
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit compare --trust sg.trust.json --database sqlite:////var/lib/cargo-ledger/sg.sqlite3",
+        "cargo-ledger audit compare --trust sg.trust.json --json",
+    )
+)
+def compare(
+    *,
+    trust: TrustOption,
+    profile: ProfileOption,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="LEDGER_DATABASE_URL", help="The administration's database; only read."
+        ),
+    ] = None,
+    folder: FolderOption = None,
+    last: ToOption = None,
+    processes: ProcessesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the replay, contract storage and the database side by side, and list every difference.
+
+    Storage is proven from the replayed block's state root. The database of a running service is read as one snapshot, up to
+    the block that both have. Exit code 0 if all agree, 1 if anything differs or the replay is INVALID.
+    """
+    from ledger.audit import compare as comparing
+    from ledger.chain import Chain
+    from ledger.config import ChainProfile
+    from ledger.store import Store
+
+    out = Output(as_json)
+    found: list[Any] = []
+    with ExitStack() as open_ones:
+        store = None if database is None else open_ones.enter_context(closing(Store(database)))
+        replayed = open_ones.enter_context(replaying(out, None, trust, profile, folder, last, processes))
+        if replayed.digest is not None:
+            with closing(Chain(ChainProfile.load(profile))) as chain, out.progress("comparing with storage"):
+                found += comparing.storage(replayed, chain)
+            if store is not None:
+                with out.progress("comparing with the database"):
+                    found += comparing.database(replayed, store)
+        data = {
+            "verdict": replayed.verdict,
+            "block": replayed.block,
+            "compared": ["blocks", "contract storage", *(["database"] if store else [])],
+            "differences": [dataclasses.asdict(each) for each in found],
+            "checks": replayed.to_json()["checks"],
+        }
+
+    def show(page: Page) -> None:
+        page.table(
+            "",
+            ("kind", "where", "from block", "what", "see"),
+            [(each.kind, each.where, each.block, each.what, each.command) for each in found],
+            empty=f"All agree, up to block {data['block']}: {', '.join(data['compared'])}.",
+        )
+        page.line(f"The replay is {data['verdict']}; {len(found)} differences.", style="bold")
+
+    out.answer(data, show)
+    if found:
+        outcome.end(outcome.Exit.REFUSED)
+    outcome.end(_EXITS.get(data["verdict"], outcome.Exit.INDETERMINATE))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ EXPECTED = {
     "deconsolidate close show accompany load",
     "evidence": "export verify absent qr",
     "trust": "init show",
-    "audit": "replay export",
+    "audit": "replay export compare",
     "import": "hmrc-cds send",
     "key": "new list",
     "account": "show consent enrol revoke",
