@@ -92,6 +92,17 @@ def _files():
     world.record(CustodyKind.CLOSE, "officer", here)
     yield world.evidence(manifest), world.trust()
     yield world.evidence(manifest), world.trust(old_seconds=30)
+    world, manifest = history(
+        World(others=2, validators=2)
+    )  # its release is lost when it leaves what SG holds
+    held = _box(world, "bl:HELD", b"\1" * 32)
+    world.record(K.HOLD, "officer", held, stated={"reason": "papers"})
+    _put(world, world.consignment(), held)
+    yield world.evidence(manifest), world.trust()
+    world.record(K.DECONSOLIDATE, "carrier", subject=held, others=[held])
+    stated = {"reason": ["sanitary", "check"], "reason_code": "not shown", "reasons": "nor this"}
+    world.record(K.HOLD, "foreign_officer", stated=stated)
+    yield world.evidence(manifest), world.trust()
 
 
 def _mutated(count, seed):
