@@ -46,7 +46,6 @@ MUTANTS = {
     "form-upper-hex": ("format/form.js", "/^0x[0-9a-f]*$/", "/^0x[0-9a-fA-F]*$/"),
     "disclosure-order": ("format/disclosure.js", "former && !comesBefore(former.pointer, pointer)", "false"),
     "disclosure-siblings-over": ("format/disclosure.js", "if (rest.length) throw", "if (false) throw"),
-    "disclosure-text": ("format/evidence.js", "if (!isObject(value.disclosure)) throw refuse(place", "if (false) throw refuse(place"),
     "supersedes": ("format/evidence.js", "(record.supersedes === ZERO32) !== (record.kind !== AMEND)", "false"),
     "unknown-version": ("format/evidence.js", 'new Refusal("ERROR"', 'new Refusal("INVALID"'),
     "validators-ascend": ("format/trust.js", "this.validators[at - 1] >= address", "false"),

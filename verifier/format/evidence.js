@@ -172,7 +172,6 @@ function readTaken(value, at) {
 function readShown(value, at) {
   if (isObject(value) && Object.keys(value).join() === "disclosure") {
     const place = `${at}/disclosure`;
-    if (!isObject(value.disclosure)) throw refuse(place, "an object is expected");
     return new Shown(readDisclosure(value.disclosure, (rule) => refuse(place, `The disclosure is not usable: ${rule}.`)));
   }
   const whole = form.members(value, at, ["document", "secret"]);
