@@ -1,7 +1,9 @@
 """`python -m api`: the API and its worker, or one of them alone (`--role api`, `--role worker`).
 
-`--upgrade` brings the database to this version, `--new-wrapping-key`, `--rewrap` and `--scrub` keep what is sealed in
-order (`api.upkeep`), and that is all they do. Settings come from the environment, see `api.settings`. Ends with 0 when asked to (SIGTERM, SIGINT), with 2 when it
+`--processes N` serves by several processes behind one port. `--upgrade` brings the database to this version,
+`--new-wrapping-key`, `--rewrap` and `--scrub` keep what is sealed in order (`api.upkeep`), and that is all they do.
+
+Settings come from the environment, see `api.settings`. Ends with 0 when asked to (SIGTERM, SIGINT), with 2 when it
 cannot start, after one sentence that says why. What is heavy to import is imported once it is needed: the worker needs
 no web framework.
 """
@@ -12,10 +14,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from api.worker_process import UNTIL_PARENT_ENDS, end_with_parent
+from api.kept_process import UNTIL_PARENT_ENDS, end_with_parent
 
 FLAWED = 1
 CANNOT_START = 2
+MOST_PROCESSES = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m api", description="The service of one customs administration."
     )
     parser.add_argument("--role", choices=("all", "api", "worker"), default="all", help="what to run (all)")
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="how many processes of the API answer (1)"
+    )
     parser.add_argument("--create", action="store_true", help="make the database if it is not there")
     parser.add_argument(
         "--upgrade", action="store_true", help="bring the database to this version, say so, and end"
@@ -41,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="look through all that is sealed for damage, say what is found, and end",
     )
+    parser.add_argument("--listening", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--ready", type=int, help=argparse.SUPPRESS)
     parser.add_argument(UNTIL_PARENT_ENDS, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.until_parent_ends:
@@ -63,28 +71,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
             intact &= upkeep.scrub() if options.scrub else True
             return 0 if intact else FLAWED
         else:
-            _run(options.role, create=options.create)
+            _run(options)
     except LedgerError as error:
         print(error, file=sys.stderr)
         return CANNOT_START
     return 0
 
 
-def _run(role: str, *, create: bool) -> None:
+def _run(options: argparse.Namespace) -> None:
     from api.settings import read_settings
-    from ledger.ledger import Ledger
 
     settings = read_settings()
-    ledger = Ledger.open(settings.config, create=create)
-    if role == "worker":
+    _require_processes(options.processes, settings.database_url)
+    if options.listening is not None:
+        from api.serving import serve_among_many
+
+        serve_among_many(settings, options.listening, options.ready)
+        return
+    from ledger.ledger import Ledger
+
+    ledger = Ledger.open(settings.config, create=options.create)
+    if options.role == "worker":
         from api.working import work
 
         work(ledger)
+        return
+    ledger.close()  # it can be opened; each process of the API opens its own
+    if options.processes > 1:
+        from api.many_processes import keep_serving
+
+        keep_serving(settings, options.processes, with_worker=options.role == "all")
     else:
-        ledger.close()  # it can be opened; the application opens its own
         from api.serving import serve
 
-        serve(settings, with_worker=role == "all")
+        serve(settings, with_worker=options.role == "all")
+
+
+def _require_processes(processes: int, database_url: str) -> None:
+    """Refuse a number that makes no sense.
+
+    Raises:
+        InvalidProfile: It does not.
+    """
+    from ledger.database import SQLITE
+    from ledger.errors import InvalidProfile
+
+    if not 1 <= processes <= MOST_PROCESSES:
+        raise InvalidProfile("--processes", f"a number from 1 to {MOST_PROCESSES} is expected")
+    if processes > 1 and database_url.startswith(SQLITE):
+        raise InvalidProfile(
+            "--processes", "several processes of the API need PostgreSQL; on SQLite one is as fast as many"
+        )
 
 
 def _upgrade() -> None:

@@ -1,22 +1,23 @@
-"""The API's process: the application on a socket, and its worker beside it."""
+"""One process of the API: the application on a socket, and where it is the only one, its worker beside it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.kept_process import KeptProcess
+from api.listening import listen, say_ready
 from api.observing import export_traces
 from api.settings import Settings
 from api.streams import Streams
-from api.worker_process import WorkerProcess
-from ledger.errors import InvalidProfile
 
-UNREAD_MILLISECONDS = 30_000
 GRACE_SECONDS = 10  # for requests that are under way when the service is asked to end
 
 
@@ -31,25 +32,9 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
         InvalidProfile: The address or port cannot be listened on, or traces are wanted and can't be made.
     """
     export_traces()
-    listener = _listen(settings)
-    host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    app = create_app(settings)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # what a proxy says of itself is never believed; see `api.dependencies`
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        ),
-        app,
-        f"The cargo ledger of {settings.administration} is at {address} ({address}/openapi.json lists its routes).",
-    )
-    signal.signal(signal.SIGTERM, server.end)
-    signal.signal(signal.SIGINT, server.end)
-    worker = WorkerProcess() if with_worker else None
+    listener = listen(settings)
+    server = _server(settings, lambda: say_ready(settings, listener))
+    worker = KeptProcess("the worker", ["--role", "worker"]) if with_worker else None
     try:
         if worker is not None:
             worker.start()
@@ -59,18 +44,54 @@ def serve(settings: Settings, *, with_worker: bool) -> None:
             worker.stop()
 
 
-class _Server(uvicorn.Server):
-    """A server that says one line when it is ready."""
+def serve_among_many(settings: Settings, listening: int, ready: int) -> None:
+    """Serve beside other processes, until SIGTERM or SIGINT; see `api.many_processes`.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: str) -> None:
+    Args:
+        settings: Whose service.
+        listening: The number of the socket that all of them listen on.
+        ready: The number of a pipe that is told, by a byte, when this one serves.
+
+    Raises:
+        InvalidProfile: Traces are wanted and can't be made.
+    """
+    export_traces()
+
+    def tell() -> None:
+        os.write(ready, b".")
+
+    _server(settings, tell).run([socket.socket(fileno=listening)])
+
+
+def _server(settings: Settings, when_ready: Callable[[], None]) -> _Server:
+    """A server that ends at SIGTERM and SIGINT."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # what a proxy says of itself is never believed; see `api.dependencies`
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config, app, when_ready)
+    signal.signal(signal.SIGTERM, server.end)
+    signal.signal(signal.SIGINT, server.end)
+    return server
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, when_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self.app = app
-        self.ready = ready
+        self._when_ready = when_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            print(self.ready, flush=True)
+            self._when_ready()
 
     def end(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle a signal before the server does, and again after: it raises those it has handled once more."""
@@ -78,15 +99,3 @@ class _Server(uvicorn.Server):
         streams: Streams | None = getattr(self.app.state, "streams", None)
         if streams is not None:
             streams.end()  # they would go on for as long as the grace lasts
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-        # whoever takes nothing of an answer for so long is gone, and what is kept for them with it
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
-        return listener
-    except OSError as error:
-        where = f"{settings.host}, port {settings.port}"
-        raise InvalidProfile(where, f"it cannot be listened on: {error.strerror or error}") from None

@@ -91,6 +91,7 @@ from ledger.store import Session, Store, decode_custody, encode_custody
 from ledger.vault import open_vault
 
 _logger = logging.getLogger(__name__)
+_ANOTHER_WORKS = "another worker is at work on this database: waiting for it to end"
 IDLE_SECONDS = 0.2  # how long the worker rests when there was nothing to do
 SEQUENCE_SECONDS = 1.0  # leaves are taken into the tree this often
 _STALL_SECONDS = (
@@ -1517,6 +1518,8 @@ class Ledger:
             self._working = None
         if self._working is None:
             self._working = self._store.worker_lock()
+            if self._working is not None:
+                _logger.info("this is the worker of %s", self.administration)
         return self._working is not None
 
     def run_worker(self, stop: threading.Event) -> None:
@@ -1526,6 +1529,9 @@ class Ledger:
         while not stop.is_set():
             try:
                 if not self.take_worker_lock():
+                    if complaint != _ANOTHER_WORKS:
+                        complaint = _ANOTHER_WORKS
+                        _logger.info("%s", complaint)
                     stop.wait(0.5)
                     continue
                 if not verified:

@@ -1,5 +1,6 @@
 """`python -m api` as a process of its own, and its worker."""
 
+import contextlib
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ from local_network import Network
 from running_service import settings_for
 
 PROJECT = Path(__file__).parents[2]
-START_SECONDS = 40
+START_SECONDS = 120
 
 
 class ServiceProcess:
@@ -83,13 +84,24 @@ class ServiceProcess:
     def worker(self, seconds: float = 10) -> int:
         """The worker's pid; waits until there is one."""
         deadline = time.monotonic() + seconds
-        while True:
-            for tasks in Path(f"/proc/{self.pid}/task").iterdir():
-                for child in (tasks / "children").read_text().split():
-                    if is_running(int(child)):
-                        return int(child)
+        while not (found := self._children(b"worker")):
             assert time.monotonic() < deadline, "there is no worker"
             time.sleep(0.02)
+        return found[0]
+
+    def api_processes(self) -> list[int]:
+        """The pids of the processes that answer, where there are several; those that run now."""
+        return self._children(b"--listening")
+
+    def _children(self, argument: bytes) -> list[int]:
+        found = []
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                with contextlib.suppress(OSError):
+                    arguments = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                    if is_running(int(child)) and argument in arguments:
+                        found.append(int(child))
+        return found
 
     def kill(self) -> None:
         """`kill -9` of the API."""

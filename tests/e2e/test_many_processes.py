@@ -1,0 +1,169 @@
+"""PostgreSQL, four processes of the API behind one port, and a second worker that waits: killed one by one under load.
+
+The same load and the same end as in `test_survives_kills`: what was acknowledged is on chain, once, without a gap.
+"""
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import httpx
+import kill_load
+import local_network
+import psycopg
+import pytest
+from service_process import PROJECT, ServiceProcess, is_running, wait_until_gone
+
+from ledger.vault import add_wrapping_key
+
+PROCESSES = 4
+TAKEOVER_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    network = local_network.begin(tmp_path_factory.mktemp("network"), block_seconds=1)
+    yield network
+    local_network.end(network)
+
+
+@pytest.fixture(scope="module")
+def service(network, postgres):
+    """The service as processes, on PostgreSQL."""
+    keys = network.folder / "wrapping-keys"
+    add_wrapping_key(keys)
+    service = ServiceProcess(
+        network,
+        network.folder,
+        LEDGER_DATABASE_URL=postgres.create("many_processes"),
+        LEDGER_WRAPPING_KEYS_FILE=str(keys),
+    )
+    try:
+        service.start("--create", "--processes", str(PROCESSES))
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def another_worker(service):
+    """A worker of its own beside the service's, as on a second machine."""
+    with (service.log.parent / "other-worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "api", "--role", "worker"],
+            cwd=PROJECT,
+            env=service.environment,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def processes_of(service, seconds=60):
+    """The pids of the API's processes, once all of them run."""
+    deadline = time.monotonic() + seconds
+    while len(found := service.api_processes()) < PROCESSES:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def wait_until_said(log, sentence, seconds):
+    deadline = time.monotonic() + seconds
+    while sentence not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()[-2000:]
+        time.sleep(0.05)
+
+
+def test_each_of_the_processes_answers_at_the_one_port(service):
+    everybody = processes_of(service)
+    for one in everybody:
+        others = [pid for pid in everybody if pid != one]
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert httpx.get(f"{service.url}/healthz", trust_env=False, timeout=30).status_code == 200
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_what_was_acknowledged_survives_the_death_of_processes_and_of_the_worker(network, service, capsys):
+    seed = int(os.environ.get("KILLS_SEED", secrets.randbelow(10**6)))
+    chance = random.Random(seed)
+    kill_load.wait_until_ready(service.url)
+    load = kill_load.begin(network, service.url)
+    try:
+        with another_worker(service) as other:
+            said = service.log.parent / "other-worker.log"
+            wait_until_said(said, "another worker is at work", 60)
+            for victim in ("api", "api", "worker", "api"):
+                time.sleep(chance.uniform(0.5, 1.5))
+                if victim == "api":
+                    kill_one(chance.choice(processes_of(service)))
+                else:
+                    # the service would start its own worker again: which of the two takes over is open, so stop it first
+                    os.kill(service.pid, signal.SIGSTOP)
+                    kill_one(service.worker())
+                    killed = time.monotonic()
+                    wait_until_said(said, "this is the worker of SG", TAKEOVER_SECONDS)
+                    took_over = time.monotonic() - killed
+                    os.kill(service.pid, signal.SIGCONT)
+                assert not load.errors, (seed, load.errors)
+            time.sleep(1)
+            assert other.poll() is None
+            load.stop()
+            assert not load.errors, (seed, load.errors)
+            kill_load.settle(service, load, seed)
+    finally:
+        load.stop()
+    kill_load.assert_everything_once(network, load, seed)
+    with capsys.disabled():
+        print(
+            f"\n{len(load.manifests)} manifests and {len(load.custody)} custody records acknowledged by {PROCESSES} "
+            f"processes; the other worker took over after {took_over:.1f} s (seed {seed})"
+        )
+
+
+def kill_one(pid):
+    os.kill(pid, signal.SIGKILL)
+    wait_until_gone(pid)
+
+
+def test_the_service_comes_back_by_itself_when_its_database_was_gone(service, postgres):
+    kill_load.wait_until_ready(service.url)
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER DATABASE many_processes WITH ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'many_processes'"
+        )
+        try:
+            answer = httpx.get(f"{service.url}/readyz", trust_env=False, timeout=30)
+            assert answer.status_code == 503 and answer.json()["database"] is False, answer.text
+            assert "many_processes" in answer.text and "cargo@" not in answer.text
+        finally:
+            connection.execute("ALTER DATABASE many_processes WITH ALLOW_CONNECTIONS true")
+    kill_load.wait_until_ready(service.url)
+
+
+def test_all_of_them_end_when_the_service_does(service):
+    everybody = [*processes_of(service), service.worker()]
+    assert service.stop() == 0
+    assert not any(map(is_running, everybody))
+
+
+def test_all_of_them_end_however_the_service_ends(service):
+    service.start("--processes", "2", "--role", "api")
+    everybody = service.api_processes()
+    assert len(everybody) == 2
+    service.kill()
+    for pid in everybody:
+        wait_until_gone(pid)
