@@ -29,7 +29,7 @@ def service(network):
     service.stop()
 
 
-def wait_until_ready(url, seconds=30):
+def wait_until_ready(url, seconds=120):
     deadline = time.monotonic() + seconds
     while True:
         answer = httpx.get(f"{url}/readyz", trust_env=False)

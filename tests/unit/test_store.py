@@ -285,12 +285,14 @@ def test_one_worker_has_the_lock_until_it_ends(database_url, store):
         time.sleep(600)
         os._exit(kept is None)
     deadline = time.monotonic() + 60
-    while (mine := store.worker_lock()) is not None:
-        mine.close()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        while (mine := store.worker_lock()) is not None:
+            mine.close()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     killed = time.monotonic()
     while (mine := store.worker_lock()) is None:  # the server notices the closed connection, not the death
         assert time.monotonic() < killed + 10
