@@ -7,10 +7,19 @@ at once, so that nothing here can change a digest.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from ledger import events
 from ledger.core.identifiers import Party
@@ -18,6 +27,7 @@ from ledger.core.records import CustodyRecord, ManifestRecord
 from ledger.errors import InvalidIdentifier, InvalidRecord
 
 MAX_JSON_INTEGER = (1 << 53) - 1
+_DIGITS = re.compile(r"[0-9]{16,20}")
 
 Bytes32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$", examples=["0x" + "ab" * 32])]
 Signature = Annotated[
@@ -58,6 +68,27 @@ UnixSeconds = Annotated[
     int, Field(ge=0, le=MAX_JSON_INTEGER, description="Unix seconds", examples=[1790000000])
 ]
 Count = Annotated[int, Field(ge=0, le=MAX_JSON_INTEGER)]
+Unsigned64 = Annotated[
+    int,
+    BeforeValidator(
+        lambda value: int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+    ),
+    Field(ge=0, le=(1 << 64) - 1),
+    PlainSerializer(
+        lambda value: value if value <= MAX_JSON_INTEGER else str(value),
+        return_type=int | str,
+        when_used="json",
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_JSON_INTEGER},
+                {"type": "string", "pattern": "^[0-9]{16,20}$"},
+            ],
+            "description": "A number of 64 bits; as text from 2^53 on, which readers that use doubles would change",
+        }
+    ),
+]
 
 
 def _rfc3339(value: datetime) -> str:
@@ -479,7 +510,7 @@ class HeadView(Message):
 
     administration: AdministrationText
     epoch: Count
-    size: Count
+    size: Unsigned64
     root: Bytes32
     anchored_at: Time | None
     block: Count | None
@@ -517,7 +548,7 @@ class AdministrationView(Message):
     governor: Address
     active: bool
     epoch: Count
-    log_size: Count
+    log_size: Unsigned64
 
 
 class Administrations(Message):

@@ -19,8 +19,25 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+
+
+class Unsigned64(TypeDecorator[int]):
+    """A number of 64 bits without a sign, in its order: a contract lets strangers write what no signed column takes."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: object) -> int | None:
+        """Shift it into the signed range."""
+        return None if value is None else value - (1 << 63)
+
+    def process_result_value(self, value: int | None, dialect: object) -> int | None:
+        """Shift it back."""
+        return None if value is None else value + (1 << 63)
+
 
 METADATA = MetaData(
     naming_convention={  # a constraint without a name could not be changed later
@@ -50,7 +67,7 @@ log = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("next_index", BigInteger, nullable=False),
     Column("sequenced", BigInteger, nullable=False),  # leaves of this epoch that are in the tree
-    Column("foreign_from", BigInteger),  # heads of this epoch from this size on are not of this tree
+    Column("foreign_from", Unsigned64),  # heads of this epoch from this size on are not of this tree
 )
 
 manifests = Table(
@@ -265,7 +282,7 @@ chain_heads = Table(
     METADATA,
     Column("administration", LargeBinary(8), nullable=False),
     Column("epoch", BigInteger, nullable=False),
-    Column("size", BigInteger, nullable=False),
+    Column("size", Unsigned64, nullable=False),
     Column("root", LargeBinary(32), nullable=False),
     Column("anchored_at", BigInteger, nullable=False),
     Column("block_number", BigInteger, nullable=False, index=True),

@@ -9,12 +9,13 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from ledger.tables import METADATA
+from ledger.tables import METADATA, Unsigned64
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = ROOT / "ledger" / "migrations" / "versions" / "0001_first.py"
@@ -38,10 +39,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where it is not fresh")
     options = parser.parse_args()
     with create_engine("sqlite://").connect() as connection:
-        made = produce_migrations(MigrationContext.configure(connection), METADATA)
+        context = MigrationContext.configure(connection)
+        made = produce_migrations(context, METADATA)
     if made.upgrade_ops is None:
         raise AssertionError("Alembic found nothing to do")
-    steps = render_python_code(made.upgrade_ops, migration_context=MigrationContext.configure(connection))
+    steps = render_python_code(made.upgrade_ops, render_item=_rendered, migration_context=context)
     lines = [line for line in steps.splitlines() if not line.strip().startswith("#")]
     text = _formatted(_HEAD + "\n".join(lines).strip() + "\n")
     if options.check:
@@ -51,6 +53,11 @@ def main() -> int:
         return 1
     FIRST.write_text(text)
     return 0
+
+
+def _rendered(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """What stands in the file for a type of our own: the database's."""
+    return "sa.BigInteger()" if kind == "type" and isinstance(item, Unsigned64) else False
 
 
 def _formatted(text: str) -> str:

@@ -1,6 +1,7 @@
 """What is in the store is what the chain says, whichever way the chain turned and whatever the node left out."""
 
 import dataclasses
+import json
 import os
 import random
 import secrets
@@ -494,3 +495,26 @@ def test_a_worker_goes_on_when_its_node_comes_back(founded, open_ledger, node):
     finally:
         stop.set()
         worker.join()
+
+
+@pytest.mark.parametrize("size", [2**53, 2**63, 2**64 - 1])
+def test_a_head_of_any_size_that_a_strange_sequencer_anchors_stops_nobody(open_ledger, size):
+    """ManifestLog can't tell how many leaves a first head really has; what it takes, every indexer has to take."""
+    at_work = open_ledger()
+    at_work.settle()
+    foreign = b"NL".ljust(8, b"\0")
+    at_work.send("ManifestLog", "anchor", foreign, 1, size, b"\x11" * 32, [], role="foreign_sequencer")
+    at_work.settle()
+    at_work.anvil.mine(3)
+    at_work.settle()
+    with at_work.ledger._store.read() as session:
+        head = session.newest_head(foreign)
+        assert (head.size, session.head_of_size(foreign, 1, size).root) == (size, b"\x11" * 32)
+        assert session.largest_head(foreign, 1, below=size) is None
+    [listed] = [view for view in at_work.ledger.administrations() if view.administration == "NL"]
+    told = at_work.ledger.head("NL")
+    assert listed.log_size == told.size == size
+    for view, name in ((listed, "log_size"), (told, "size")):
+        text = view.model_dump_json()
+        assert json.loads(text)[name] == (str(size) if size >= 2**53 else size)
+        assert type(view).model_validate_json(text) == view
