@@ -79,9 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from api.production import require_fit_for_production
     from api.settings import read_settings
 
     settings = read_settings()
+    require_fit_for_production(settings)
     _require_processes(options.processes, settings.database_url)
     if options.listening is not None:
         from api.serving import serve_among_many

@@ -213,6 +213,18 @@ def _fact(value: object) -> Any:
             return str(value)
 
 
+def seconds_to_beat(elapsed_seconds: float) -> float:
+    """How long an answer waits that is given on a beat: until the next whole step since its request began.
+
+    Args:
+        elapsed_seconds: Since the request began.
+
+    Returns:
+        More than 0, at most `NOT_FOUND_STEP_SECONDS`.
+    """
+    return NOT_FOUND_STEP_SECONDS - elapsed_seconds % NOT_FOUND_STEP_SECONDS
+
+
 def install(app: FastAPI) -> None:
     """Let every error of an app, the framework's too, be answered as a problem."""
 
@@ -224,7 +236,7 @@ def install(app: FastAPI) -> None:
     async def of_library(request: Request, error: LedgerError) -> JSONResponse:
         began = getattr(request.state, "reading_since", None)
         if isinstance(error, NotFound) and began is not None:
-            await asyncio.sleep(NOT_FOUND_STEP_SECONDS - (time.monotonic() - began) % NOT_FOUND_STEP_SECONDS)
+            await asyncio.sleep(seconds_to_beat(time.monotonic() - began))
         return problem_of(error).to_response()
 
     @app.exception_handler(RequestValidationError)

@@ -118,7 +118,8 @@ def test_a_last_event_id_that_is_none_is_refused(http):
 def test_a_quiet_stream_has_a_heartbeat(http, monkeypatch):
     monkeypatch.setattr(api.streams, "HEARTBEAT_SECONDS", 0.1)
     with following(http, params={"kind": "motion"}) as (_, lines):
-        assert sum(line == ": heartbeat" for line in islice(lines, 12)) >= 2
+        beats = filter(": heartbeat".__eq__, lines)  # news of others may come between; no line at all is a time-out
+        assert len([*islice(beats, 2)]) == 2
 
 
 # --- a service of its own, with a long feed

@@ -6,10 +6,13 @@ import socket
 import stat
 
 import pytest
-from running_service import settings_for
+from eth_account import Account
+from running_service import PASSWORD, settings_for
 
 from api.__main__ import main
+from api.production import DEVELOPMENT_ACCOUNTS
 from api.settings import read_settings
+from ledger import keys
 from ledger.ledger import Ledger
 from ledger.vault import add_wrapping_key
 
@@ -49,6 +52,49 @@ def sentence(capsys):
         return lines[0]
 
     return start
+
+
+PRODUCTION = {"kind": "clique", "chain_id": 700_001, "validators": ("0x" + "11" * 20,)}
+ANVILS_FIRST_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+SITE = "https://ledger.customs.example"
+
+
+@pytest.mark.parametrize(
+    ("of_profile", "public_url", "says"),
+    [
+        ({"chain_id": 31337}, SITE, "chain id 31337"),
+        ({"chain_id": 1337}, SITE, "chain id 1337"),
+        ({"rpc_url": "http://node.customs.example:8545"}, SITE, "without encryption"),
+        ({"rpc_url": "http://10.0.0.7:8545"}, SITE, "without encryption"),
+        ({}, None, "LEDGER_PUBLIC_URL: it is not set"),
+        ({}, "http://ledger.customs.example", "must be https"),
+        ({}, SITE, "LEDGER_WRAPPING_KEYS_FILE"),  # all the rest is right
+    ],
+)
+def test_a_production_chain_takes_no_settings_of_a_development_chain(
+    environment, sentence, network, tmp_path, of_profile, public_url, says
+):
+    dataclasses.replace(network.profile, **(PRODUCTION | of_profile)).save(tmp_path / "profile.json")
+    if public_url is not None:
+        environment.setenv("LEDGER_PUBLIC_URL", public_url)
+    assert says in sentence("--create")
+
+
+@pytest.mark.parametrize("name", ["sequencer", "relayer"])
+def test_a_production_chain_takes_no_key_that_everybody_has(environment, sentence, network, tmp_path, name):
+    dataclasses.replace(network.profile, **PRODUCTION).save(tmp_path / "profile.json")
+    environment.setenv("LEDGER_PUBLIC_URL", SITE)
+    (tmp_path / f"{name}.json").unlink()
+    keys.create(tmp_path, name, PASSWORD, private_key=bytes.fromhex(ANVILS_FIRST_KEY), light=True)
+    said = sentence("--create")
+    assert f"key {name}" in said and "everybody has" in said
+
+
+def test_the_keys_that_everybody_has_are_those_of_the_mnemonic():
+    Account.enable_unaudited_hdwallet_features()
+    words = "test " * 11 + "junk"
+    paths = [f"m/44'/60'/0'/0/{index}" for index in range(10)]
+    assert {Account.from_mnemonic(words, account_path=path).address for path in paths} == DEVELOPMENT_ACCOUNTS
 
 
 def test_it_does_not_make_a_database_unasked(environment, sentence):
@@ -94,14 +140,14 @@ def test_a_key_file_that_others_can_read_is_refused(environment, sentence, tmp_p
 def test_a_production_chain_needs_wrapping_keys_that_only_their_owner_reads(
     environment, sentence, network, tmp_path
 ):
-    sealed = dataclasses.replace(network.profile, kind="clique", validators=("0x" + "11" * 20,))
-    sealed.save(tmp_path / "profile.json")
+    dataclasses.replace(network.profile, **PRODUCTION).save(tmp_path / "profile.json")
+    environment.setenv("LEDGER_PUBLIC_URL", "https://ledger.customs.example")
     assert "LEDGER_WRAPPING_KEYS_FILE" in sentence("--create")
-    keys = tmp_path / "wrapping"
-    environment.setenv("LEDGER_WRAPPING_KEYS_FILE", str(keys))
+    wrapping = tmp_path / "wrapping"
+    environment.setenv("LEDGER_WRAPPING_KEYS_FILE", str(wrapping))
     assert "No such file" in sentence("--create")
-    add_wrapping_key(keys)
-    keys.chmod(0o644)
+    add_wrapping_key(wrapping)
+    wrapping.chmod(0o644)
     assert "chmod 600" in sentence("--create")
 
 
@@ -110,12 +156,12 @@ def test_a_development_chain_makes_its_wrapping_keys_beside_the_database_once(
 ):
     settings = read_settings()
     Ledger.open(settings.config, create=True).close()
-    keys = tmp_path / "ledger.db.wrapping-keys"
-    made = keys.read_text()
-    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    made_file = tmp_path / "ledger.db.wrapping-keys"
+    made = made_file.read_text()
+    assert stat.S_IMODE(made_file.stat().st_mode) == 0o600
     Ledger.open(settings.config).close()
-    assert keys.read_text() == made
-    keys.unlink()
+    assert made_file.read_text() == made
+    made_file.unlink()
     said = sentence()
     assert "the file of wrapping keys does not have" in said and made.split()[-1] not in said
 
