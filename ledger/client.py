@@ -176,7 +176,8 @@ class LedgerClient:
 
     Args:
         base_url: Address of the service, e.g. `http://127.0.0.1:8400`.
-        key: Private key that signs records and signs in, 32 bytes; without it only reading works, where it is open.
+        key: Private key that signs records and signs in, 32 bytes, or what opens it when it is first needed; without it
+            only reading works, where it is open.
         timeout_seconds: Longest wait for one answer.
         profile: The chain as the caller knows it; nothing is signed for a service that follows another.
         retry_seconds: How long a request that got no answer, or 503, is sent again; 0 sends it once.
@@ -192,7 +193,7 @@ class LedgerClient:
         self,
         base_url: str,
         *,
-        key: bytes | None = None,
+        key: bytes | Callable[[], bytes] | None = None,
         timeout_seconds: float = 30,
         profile: ChainProfile | None = None,
         retry_seconds: float = 10,
@@ -1038,6 +1039,8 @@ class LedgerClient:
     def _require_key(self) -> bytes:
         if self._key is None:
             raise InvalidKey("of this client", "there is none; give one to sign with")
+        if not isinstance(self._key, bytes):
+            self._key = self._key()
         return self._key
 
     def _require_chain(self) -> ChainView:

@@ -77,6 +77,10 @@ def create(
         raise InvalidKey(name, f"{path} exists already; choose another name")
     work = _SCRYPT_N_LIGHT if light else _SCRYPT_N
     content = create_keyfile_json(private_key, password.encode(), kdf="scrypt", iterations=work)  # type: ignore[arg-type]
+    counter = content["crypto"]["cipherparams"]
+    counter["iv"] = counter["iv"].zfill(
+        32
+    )  # eth-keyfile drops zeros in front, and geth then can't read the file
     content = {"address": address, **{k: v for k, v in content.items() if k != "address"}}
     if light:
         content["purpose"] = "development"

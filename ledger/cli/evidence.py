@@ -22,7 +22,7 @@ from ledger.cli.options import (
     using,
 )
 from ledger.cli.output import Output, Page
-from ledger.cli.service import ServiceReader, service_reader
+from ledger.cli.service import ServiceReader, SignIn, service_reader, sign_in
 from ledger.core.identifiers import Party
 from ledger.errors import ServiceError
 
@@ -190,7 +190,9 @@ def verify(
         "cargo-ledger evidence absent --consignment 0x5c… --trust nl.trust.json --what hold",
     )
 )
+@using(sign_in)
 def absent(
+    signing_in: SignIn,
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -248,7 +250,7 @@ def absent(
             "--consignment needs --service (or CARGO_LEDGER_SERVICE), which makes the file"
         )
     else:
-        reader = ServiceReader(service, out)
+        reader = ServiceReader(service, out, signing_in)
         try:
             data = _fetch(reader, consignment or "", [])
         finally:

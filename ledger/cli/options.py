@@ -236,6 +236,16 @@ KeyOption = Annotated[
         help="Key that signs; `key list` shows what there is.",
     ),
 ]
+ReadingKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="NAME",
+        envvar="CARGO_LEDGER_KEY",
+        rich_help_panel=WHO_AND_WHERE,
+        help="Key that signs in, where the service asks for it; `key list` shows what there is.",
+    ),
+]
 KeyFolderOption = Annotated[
     Path,
     typer.Option(

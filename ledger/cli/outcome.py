@@ -34,6 +34,7 @@ class Exit(IntEnum):
 
 _LONGEST_USAGE = 400  # characters: `*.json` for a command that takes one file would name hundreds
 STOPPED = 130  # what shells give for an interruption (128 + SIGINT)
+_SIGN_IN_NEEDED = 401  # HTTP
 _USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile)
 _UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
 
@@ -77,7 +78,7 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.DONE)
     except (errors.LedgerError, CommandError) as error:
-        return _say(type(error).__name__, str(error), _code_of(error), _facts(error), as_json)
+        return _say(type(error).__name__, _sentence(error), _code_of(error), _facts(error), as_json)
     except TyperException as error:
         return _say_usage(error, as_json)
     except OSError as error:
@@ -97,6 +98,16 @@ def run(command: Callable[[], object], *, as_json: bool) -> int:
     if code == STOPPED:  # Typer has caught the interruption
         return _say_stopped(as_json)
     return code if isinstance(code, int) else int(Exit.DONE)
+
+
+def _sentence(error: errors.LedgerError | CommandError) -> str:
+    """The error's own, but where the service's speaks to programs."""
+    if isinstance(error, errors.ServiceError) and error.status == _SIGN_IN_NEEDED:
+        return (
+            "The service lets nobody read who has not signed in; name your key with --key or CARGO_LEDGER_KEY "
+            "(`key list` shows what there is)."
+        )
+    return str(error)
 
 
 def _code_of(error: errors.LedgerError | CommandError) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ from ledger.cli.options import (
     KeyFolderOption,
     KeyOption,
     PasswordFileOption,
+    ReadingKeyOption,
     ServiceOption,
     party,
 )
@@ -53,6 +56,19 @@ class Ambiguous(CommandError):
         super().__init__(f"{name} names {len(ids)} {what}s; give one's id: {', '.join(ids[:10])}")
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """With what a command signs in, if the service lets nobody read who has not.
+
+    Attributes:
+        key: Opens the private key once it is needed; None if none was named.
+        profile: The one chain that is signed in on, if one is given.
+    """
+
+    key: Callable[[], bytes] | None
+    profile: ChainProfile | None
+
+
 class ServiceReader:
     """A command that reads from a service.
 
@@ -61,16 +77,19 @@ class ServiceReader:
         out: Where the command's answer goes.
     """
 
-    def __init__(self, url: str, out: Output) -> None:
+    def __init__(self, url: str, out: Output, sign_in: SignIn) -> None:
         self.url = url
         self.out = out
+        self._sign_in = sign_in
 
     @cached_property
     def client(self) -> LedgerClient:
         """The client; made on first use, as its libraries are slow to import."""
         from ledger.client import LedgerClient
 
-        return LedgerClient(self.url, retry_seconds=RETRY_SECONDS)
+        return LedgerClient(
+            self.url, key=self._sign_in.key, profile=self._sign_in.profile, retry_seconds=RETRY_SECONDS
+        )
 
     def close(self) -> None:
         """Close the connections, if there are any; `options.using` does that when the command ends."""
@@ -131,19 +150,9 @@ class ServiceSigner(ServiceReader):
     def __init__(
         self, url: str, out: Output, key: keys.Key, acts_for: Party | None, profile: ChainProfile | None
     ) -> None:
-        super().__init__(url, out)
+        super().__init__(url, out, SignIn(lambda: key.private, profile))
         self.key = key
         self._acts_for = acts_for
-        self._profile = profile
-
-    @cached_property
-    def client(self) -> LedgerClient:
-        """The client with the key; it signs for the profile's chain alone, if a profile is given."""
-        from ledger.client import LedgerClient
-
-        return LedgerClient(
-            self.url, key=self.key.private, profile=self._profile, retry_seconds=RETRY_SECONDS
-        )
 
     @cached_property
     def party(self) -> str:
@@ -190,9 +199,34 @@ PinnedProfileOption = Annotated[
 ]
 
 
-def service_reader(*, service: ServiceOption, as_json: JsonOption = False) -> ServiceReader:
+def sign_in(
+    *,
+    key: ReadingKeyOption = None,
+    key_folder: KeyFolderOption = DEFAULT_KEY_FOLDER,
+    password_file: PasswordFileOption = None,
+    profile: PinnedProfileOption = None,
+) -> SignIn:
+    """Options of a command that may have to sign in; the key stays closed, and its password unasked, until then."""
+    from ledger.config import ChainProfile
+
+    pinned = None if profile is None else ChainProfile.load(profile)
+    if key is None:
+        return SignIn(None, pinned)
+    return SignIn(lambda: open_key(key, key_folder, password_file).private, pinned)
+
+
+def service_reader(
+    *,
+    service: ServiceOption,
+    key: ReadingKeyOption = None,
+    key_folder: KeyFolderOption = DEFAULT_KEY_FOLDER,
+    password_file: PasswordFileOption = None,
+    profile: PinnedProfileOption = None,
+    as_json: JsonOption = False,
+) -> ServiceReader:
     """Options of a command that reads from a service."""
-    return ServiceReader(service, Output(as_json))
+    opening = sign_in(key=key, key_folder=key_folder, password_file=password_file, profile=profile)
+    return ServiceReader(service, Output(as_json), opening)
 
 
 def service_signer(

@@ -118,7 +118,9 @@ def test_a_last_event_id_that_is_none_is_refused(http):
 def test_a_quiet_stream_has_a_heartbeat(http, monkeypatch):
     monkeypatch.setattr(api.streams, "HEARTBEAT_SECONDS", 0.1)
     with following(http, params={"kind": "motion"}) as (_, lines):
-        beats = filter(": heartbeat".__eq__, lines)  # news of others may come between; no line at all is a time-out
+        beats = filter(
+            ": heartbeat".__eq__, lines
+        )  # news of others may come between; no line at all is a time-out
         assert len([*islice(beats, 2)]) == 2
 
 

@@ -18,6 +18,7 @@ from ledger_at_work import Anvil, until
 from problem_answers import assert_problem
 
 from api import problems
+from api.logs import REQUEST_ID_HEADER
 from ledger import tables
 from ledger.client import LedgerClient
 from ledger.core.records import Role
@@ -42,7 +43,11 @@ NO_READERS = {"nobody", "guesser", "expired", "revoked", "ended", "stranger", "s
 
 # evidence is made from the node anew for each who may have it: of those, some are asked; of those who may not, all
 EVIDENCE = {"manifest_evidence", "consignment_evidence"}
-ASKED_FOR_EVIDENCE = {"exporter", "loader", "offered"}  # its issuer, and who sees the consignment and not its manifest
+ASKED_FOR_EVIDENCE = {
+    "exporter",
+    "loader",
+    "offered",
+}  # its issuer, and who sees the consignment and not its manifest
 
 ONE, LIST, OPEN = "one thing", "a list", "open"
 # by operation: what it is, and who sees the consignment in question, or its manifest, there
@@ -153,7 +158,8 @@ class Scene:
         token = self.tokens[name]
         if operation == "sign_out" and name in READERS:
             token = self.client(name).sign_in().token
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        headers = {REQUEST_ID_HEADER: "the-same-for-all"}  # else answers differ by it
+        headers |= {} if token is None else {"authorization": f"Bearer {token}"}
         with self.http.stream(method, path, headers=headers, **request) as answer:
             if operation == "events" and answer.status_code == 200:
                 lines = []
@@ -288,7 +294,9 @@ def test_what_one_may_not_see_goes_out_on_the_beat_as_what_is_not_there_does(sce
     )
     waited = []
     beat = problems.seconds_to_beat
-    monkeypatch.setattr(problems, "seconds_to_beat", lambda elapsed: waited.append(beat(elapsed)) or waited[-1])
+    monkeypatch.setattr(
+        problems, "seconds_to_beat", lambda elapsed: waited.append(beat(elapsed)) or waited[-1]
+    )
     for is_there in (True, False):
         waited.clear()
         began = time.monotonic()

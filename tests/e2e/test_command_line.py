@@ -319,7 +319,7 @@ def test_a_manifest_is_amended_and_withdrawn(cargo_ledger, opened, document):
 
 def test_a_manifest_is_erased_once_its_party_says_so_twice(cargo_ledger, opened):
     manifest = read(cargo_ledger(f"manifest show {opened.reference} --json"))["id"]
-    kept = cargo_ledger(f"manifest erase {manifest}", code=1)
+    kept = cargo_ledger(f"manifest erase {manifest}", code=130)
     assert "Erase the document of manifest" in kept.stderr
     assert read(cargo_ledger(f"manifest show {manifest} --json"))["content"] == "seen"
     refused = cargo_ledger(f"manifest erase {manifest} --yes", key="carrier", code=1)

@@ -10,6 +10,7 @@ import running_service
 from cargo import manifest_document, reference
 from typer.testing import CliRunner
 
+from ledger import keys
 from ledger.cli.main import app
 from ledger.core import documents
 from ledger.core.evidence import Evidence, Whole
@@ -97,3 +98,55 @@ def test_from_lodging_to_a_verdict_offline(cargo_ledger, service, network, tmp_p
     cargo_ledger("evidence", "export", "0x" + "11" * 32, "--out", "none.json", code=1)
     cargo_ledger("evidence", "export", name, "--show", "/weapons", "--out", "none.json", code=1)
     cargo_ledger("evidence", "absent", "--consignment", name, "--trust", "sg.json", "--what", "release")
+
+
+def test_where_reading_is_closed_commands_that_read_sign_in_with_the_key_and_say_what_to_give_without(
+    service, network, tmp_path, monkeypatch
+):
+    name = reference()
+    with service.client("exporter") as exporter:
+        ledger_at_work.until(lambda: _is_indexed(exporter, network.address("exporter")))
+        lodged = exporter.lodge(manifest_document(name), "SG:ACME01", reference=name)
+        opened = exporter.open(lodged.consignment, "SG:ACME01", manifest_root=lodged.root, blind=lodged.blind)
+        exporter.wait_for_record(lodged.consignment, opened.digest)
+        _until_final(network, exporter, lodged.id)
+    for role in ("exporter", "stranger"):
+        keys.create(
+            tmp_path / "keys", role, running_service.PASSWORD, private_key=network.keys[role], light=True
+        )
+    (tmp_path / "password").write_text(running_service.PASSWORD + "\n")
+    network.profile.save(tmp_path / "profile.json")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CARGO_LEDGER_PROFILE", "profile.json")
+    trust = CliRunner().invoke(app, ["trust", "init", "--administration", "SG", "--out", "sg.json"])
+    assert trust.exit_code == 0, trust.output
+    monkeypatch.setenv("CARGO_LEDGER_KEYS", "keys")
+    settings = service.settings.model_copy(update={"open_reading": False})
+    with running_service.serving(network, settings) as closed:
+        monkeypatch.setenv("CARGO_LEDGER_SERVICE", closed.url)
+        shown = ["manifest", "show", name]
+        commands = (
+            shown,
+            ["manifest", "prove", name, "--out", "proof.json"],
+            ["consignment", "show", name],
+            ["consignment", "accompany", name, "--out", "file.json"],
+            ["evidence", "export", name, "--out", "box.json"],
+            ["evidence", "absent", "--consignment", name, "--trust", "sg.json", "--what", "release"],
+        )
+        for command in commands:
+            without = CliRunner().invoke(app, command)
+            assert without.exit_code == 1, without.output
+            assert "--key or CARGO_LEDGER_KEY" in without.stderr
+            with_key = [*command, "--key", "exporter", "--password-file", "password"]
+            done = CliRunner().invoke(app, with_key)
+            assert done.exit_code == 0, f"{command}\n{done.output}"
+        monkeypatch.setenv("CARGO_LEDGER_PASSWORD_FILE", "password")
+        monkeypatch.setenv("CARGO_LEDGER_KEY", "exporter")
+        assert CliRunner().invoke(app, shown).exit_code == 0
+        monkeypatch.setenv("CARGO_LEDGER_KEY", "stranger")
+        refused = CliRunner().invoke(app, shown)
+        assert refused.exit_code == 1 and "may not do this" in refused.stderr
+    # where reading is open the key stays closed: it need not even be there
+    monkeypatch.setenv("CARGO_LEDGER_SERVICE", service.url)
+    monkeypatch.setenv("CARGO_LEDGER_KEY", "none-of-this-name")
+    assert CliRunner().invoke(app, shown).exit_code == 0

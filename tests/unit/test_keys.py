@@ -28,6 +28,18 @@ def test_a_key_opens_with_its_password(folder: Path) -> None:
     assert address == SIGNER
 
 
+def test_a_counter_that_begins_with_a_zero_is_written_whole_as_geth_reads_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "eth_keyfile.keyfile.Random.get_random_bytes", lambda count: b"\0" * 2 + b"\7" * (count - 2)
+    )
+    keys.create(folder, "officer", "harbour", private_key=SIGNER_KEY, light=True)
+    written = json.loads((folder / "officer.json").read_text())
+    assert written["crypto"]["cipherparams"]["iv"] == "0000" + "07" * 14
+    assert keys.load(folder / "officer", "harbour").private == SIGNER_KEY
+
+
 def test_another_password_is_refused(folder: Path) -> None:
     keys.create(folder, "officer", "harbour", light=True)
     with pytest.raises(InvalidKey, match="the password does not open it"):
