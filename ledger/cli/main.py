@@ -17,7 +17,7 @@ from ledger.cli import outcome
 
 _EPILOG = """\b
 Exit codes: 0 done or VALID, 1 INVALID or refused, 2 wrong usage, 3 INDETERMINATE,
-4 chain or service not reachable.
+4 chain or service not reachable, 130 stopped on request.
 
 \b
 Every command takes --json. An error is then one JSON object on standard error:
