@@ -1,14 +1,14 @@
 # make demo   set everything up, run the main job, end
 # make up     leave the same system running; make down stops it
 # make network       a chain of four real validators, founded and left running; make network-down stops it
-# make setup  the set-up alone      make test   every test      make bench   the figures      make fuzz   ten minutes a parser
+# make setup  the set-up alone      make test   every test      make proof  its long forms, hours      make bench   the figures      make fuzz   ten minutes a parser
 
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: verifier setup demo up down network network-down test bench fuzz check
+.PHONY: verifier setup demo up down network network-down test bench fuzz check proof
 
 setup: $(VENV)/.ready node_modules/.ready
 
@@ -44,6 +44,8 @@ network: setup
 
 network-down:
 	@$(BIN)/python scripts/network.py down
+proof: setup
+	scripts/proof
 
 bench: setup
 	$(BIN)/python bench/run.py

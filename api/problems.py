@@ -47,6 +47,7 @@ from ledger.errors import (
     LedgerError,
     NotFound,
     NotPermitted,
+    QueueFull,
     RecordRefused,
     ServiceError,
     SignerMismatch,
@@ -109,6 +110,7 @@ TABLE: dict[type[LedgerError], Kind] = {
     NotFound: Kind("not-found", 404, "There is no such thing here"),
     Conflict: Kind("conflict", 409, "It stands here already in another form"),
     StoreError: Kind("store-unavailable", 503, "The database cannot be used now"),
+    QueueFull: Kind("queue-full", 503, "Too much waits for the chain"),
     ChainError: Kind("chain-unavailable", 503, "The chain cannot be used now"),
     ServiceError: Kind("upstream-problem", 502, "Another service did not answer as it should"),
 }
@@ -184,6 +186,9 @@ def kind_of(error: type[LedgerError]) -> Kind:
 def problem_of(error: LedgerError) -> Problem:
     """The problem that an error of the library is."""
     kind = kind_of(type(error))
+    if isinstance(error, QueueFull):
+        told = {"most": error.most, "retry_seconds": error.retry_seconds}
+        return Problem(kind, str(error), told, {"retry-after": str(error.retry_seconds)})
     if kind.status >= 500:
         _logger.error("%s: %s", type(error).__name__, error)
         detail = "It is not the request's fault; try again in a few seconds. The service's log says why."

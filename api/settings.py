@@ -26,6 +26,12 @@ def _require_site(url: str | None) -> str | None:
     return url
 
 
+def _split(paths: object) -> object:
+    return (
+        tuple(path.strip() for path in paths.split(",") if path.strip()) if isinstance(paths, str) else paths
+    )
+
+
 class Settings(BaseSettings):
     """One administration's service.
 
@@ -36,8 +42,9 @@ class Settings(BaseSettings):
         host: Address to listen on; loopback unless said otherwise.
         port: Port to listen on; 0 takes any free one.
         sequencer_key_file: Key file of the account that signs promises and anchors.
-        relayer_key_file: Key file of the account that pays for custody records and closures.
-        key_password_file: File with the password of both key files.
+        relayer_key_files: Key files of the accounts that pay for custody records and closures; in the environment with
+            commas between them.
+        key_password_file: File with the password of all key files.
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
         wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
             development chain alone.
@@ -55,7 +62,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8400
     sequencer_key_file: Path | None = None
-    relayer_key_file: Path | None = None
+    relayer_key_files: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = ()
     key_password_file: Path | None = None
     promise_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     wrapping_keys_file: Path | None = None
@@ -87,7 +94,7 @@ class Settings(BaseSettings):
             database_url=self.database_url,
             profile=self.profile,
             sequencer_key=self._open(self.sequencer_key_file),
-            relayer_key=self._open(self.relayer_key_file),
+            relayer_keys=tuple(key for file in self.relayer_key_files if (key := self._open(file))),
             promise_seconds=self.promise_seconds,
             wrapping_keys_file=self.wrapping_keys_file,
         )

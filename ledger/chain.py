@@ -33,6 +33,7 @@ from ledger.config import CONTRACTS, ChainProfile
 from ledger.core import headers, rlp
 from ledger.core.records import CustodyRecord, ManifestRecord, keccak
 from ledger.errors import ChainMismatch, ChainUnavailable, ContractError, InvalidRecord, Refusal
+from ledger.fees import Fees
 
 ANSWER_LIMIT_BYTES = 64 << 20  # the largest answer a node may give
 ANSWER_SECONDS = 30.0  # from asking to the answer's last byte
@@ -137,9 +138,10 @@ class Event:
 
     Attributes:
         contract: Name of the contract.
-        name: Name of the event.
+        name: Name of the event; "" for one that this version does not know.
         sequence: Its number in this contract, gapless from 1.
-        values: Its arguments by name: int, bytes, checksummed address, and for a record a `CustodyRecord`.
+        values: Its arguments by name: int, bytes, checksummed address, and for a record a `CustodyRecord`. Of an unknown
+            one `topics` (a list) and `data`, as bytes.
         block: The block that holds it.
         transaction_hash: 32 bytes.
         log_index: Its place in the block.
@@ -186,6 +188,21 @@ class Call:
     gas: int
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the chain asks of a transaction, as of its newest block.
+
+    Attributes:
+        number: The block's number.
+        gas_limit: Gas that a block has; a transaction of more is never mined.
+        base_fee_wei: The base fee of a unit of gas; 0 where there is none.
+    """
+
+    number: int
+    gas_limit: int
+    base_fee_wei: int
+
+
 class _BoundedProvider(JSONBaseProvider):
     """JSON-RPC over HTTP with a cap on size and time of an answer."""
 
@@ -226,6 +243,8 @@ class _BoundedProvider(JSONBaseProvider):
             raise ChainUnavailable(
                 self.shown, f"its answer to {method} is no JSON-RPC answer to what was asked"
             )
+        if any(received.count(name) > 1 for name in (b'"id"', b'"result"')):
+            raise ChainUnavailable(self.shown, f"its answer to {method} has a name twice")
         return cast(RPCResponse, parsed)
 
     def make_requests(self, method: str, params: Sequence[Sequence[Any]]) -> list[Any]:
@@ -306,6 +325,19 @@ class Node:
     def head(self) -> Block:
         """The newest block."""
         return _block_from(self._rpc("eth_getBlockByNumber", "latest", False), self.shown)
+
+    def terms(self) -> Terms:
+        """What a transaction must keep to now."""
+        raw = self._rpc("eth_getBlockByNumber", "latest", False)
+        try:
+            base_fee = raw.get("baseFeePerGas")
+            return Terms(
+                number=_number(raw["number"]),
+                gas_limit=_number(raw["gasLimit"]),
+                base_fee_wei=0 if base_fee is None else _number(base_fee),
+            )
+        except _MALFORMED as error:
+            raise ChainUnavailable(self.shown, f"a block is malformed: {error!r}") from None
 
     def block(self, number: int) -> Block | None:
         """The block of a number on the node's present chain, or None above its head."""
@@ -500,7 +532,9 @@ class Chain(Node):
         if bytes(HexBytes(log["blockHash"])) != block.hash:
             raise ValueError("it belongs to another block")
         contract = self._names[log["address"].lower()]
-        name = _events_by_topic(contract)[bytes(HexBytes(log["topics"][0]))]
+        name = event_name(contract, bytes(HexBytes(log["topics"][0])))
+        if name is None:
+            return _unknown_event(contract, log, block)
         formatted: Any = {
             "address": _checksummed(log["address"]),
             "topics": [HexBytes(topic) for topic in log["topics"]],
@@ -730,13 +764,15 @@ class Chain(Node):
         except _MALFORMED as error:
             raise self._translated(error) from None
 
-    def sign(self, call: Call, key: bytes, nonce: int) -> tuple[bytes, bytes]:
-        """Sign a call as a transaction of this chain.
+    def sign(self, call: Call, key: bytes, nonce: int, offer: Fees | None = None) -> tuple[bytes, bytes]:
+        """Sign a call as a transaction of this chain; without an offer, for the most that the profile pays.
 
         Returns:
             The transaction's hash and its raw bytes.
         """
-        return sign_transaction(call, key, nonce, self.profile.chain_id, self.profile.gas_price_wei)
+        most = self.profile.gas_price_wei
+        offer = offer or Fees(most, min(1, most))
+        return sign_transaction(call, key, nonce, self.profile.chain_id, offer.most_wei, offer.tip_wei)
 
     def _translated(self, error: Exception) -> errors.LedgerError:
         """A contract's named error as its class; everything else is the node's."""
@@ -755,8 +791,30 @@ class Chain(Node):
         )
 
 
+def event_name(contract: str, topic: bytes) -> str | None:
+    """The name of a contract's event by its first topic, or None if this version does not know it."""
+    return _events_by_topic(contract).get(topic)
+
+
+def _unknown_event(contract: str, log: dict[str, Any], block: Block) -> Event:
+    """An event of a later version, as it stands: every event's data begins with its sequence."""
+    topics, data = [_bytes32(topic) for topic in log["topics"]], bytes(HexBytes(log["data"]))
+    sequence = int.from_bytes(data[:32], "big")
+    if len(data) < 32 or not 0 < sequence < _UINT64:
+        raise ValueError("its data begin with no sequence")
+    return Event(
+        contract=contract,
+        name="",
+        sequence=sequence,
+        values={"topics": topics, "data": data},
+        block=block,
+        transaction_hash=_bytes32(log["transactionHash"]),
+        log_index=_number(log["logIndex"]),
+    )
+
+
 def sign_transaction(
-    call: Call, key: bytes, nonce: int, chain_id: int, gas_price_wei: int
+    call: Call, key: bytes, nonce: int, chain_id: int, gas_price_wei: int, tip_wei: int = 1
 ) -> tuple[bytes, bytes]:
     """Sign a call, or the creation of a contract when it goes to "".
 
@@ -771,10 +829,17 @@ def sign_transaction(
         "value": 0,
         "gas": call.gas,
         "maxFeePerGas": gas_price_wei,
-        "maxPriorityFeePerGas": min(1, gas_price_wei),
+        "maxPriorityFeePerGas": min(tip_wei, gas_price_wei),
     }
     signed = Account.sign_transaction(fields | ({"to": call.to} if call.to else {}), key)
     return bytes(signed.hash), bytes(signed.raw_transaction)
+
+
+def unsigned(raw: bytes) -> tuple[Call, Fees]:
+    """The call and the offer of a transaction that `sign_transaction` signed."""
+    _, _, tip, most, gas, to, _, data, *_ = cast(list[bytes], rlp.decode(raw[1:]))
+    numbers = [int.from_bytes(each, "big") for each in (most, tip, gas)]
+    return Call(_checksummed("0x" + to.hex()), data, numbers[2]), Fees(numbers[0], numbers[1])
 
 
 def custody_tuple(record: CustodyRecord) -> tuple[Any, ...]:

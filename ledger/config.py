@@ -185,7 +185,8 @@ class LedgerConfig:
             it may hold a password.
         profile: The chain it follows.
         sequencer_key: Private key of the account that signs promises and anchors, 32 bytes, or None to only read.
-        relayer_key: Private key that pays for custody records and closures, 32 bytes, or None to only read.
+        relayer_keys: Private keys that pay for custody records and closures, 32 bytes each; none to only read. With
+            several, consignments are spread over them.
         promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
         wrapping_keys_file: The keys that documents and secrets at rest are sealed under; see `ledger.vault`. None is for
             development chains alone: a file is then made beside the database.
@@ -199,7 +200,7 @@ class LedgerConfig:
     database_url: str
     profile: ChainProfile
     sequencer_key: bytes | None = None
-    relayer_key: bytes | None = None
+    relayer_keys: tuple[bytes, ...] = ()
     promise_seconds: int = 60
     wrapping_keys_file: Path | None = None
 
@@ -212,7 +213,8 @@ class LedgerConfig:
             raise InvalidProfile("administration", f"{self.administration} is a party, not an administration")
         if self.promise_seconds < 1:
             raise InvalidProfile("promise_seconds", "at least 1 is expected")
-        for name, key in (("sequencer", self.sequencer_key), ("relayer", self.relayer_key)):
+        named = [("sequencer", self.sequencer_key), *(("relayer", key) for key in self.relayer_keys)]
+        for name, key in named:
             if key is not None:
                 try:
                     signatures.account_of(key)

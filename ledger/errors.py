@@ -42,6 +42,7 @@
     ├─ ChainError                       the node or the network
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
     │  ├─ ChainUnread                   this service has not read the chain far enough to say no: try again
+    │  ├─ QueueFull                     as much waits for the chain as this service keeps waiting: try again
     │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
     │     └─ RuleBroken                 a replay found what a contract would not have done
@@ -1541,6 +1542,25 @@ class ChainUnread(ChainError):
         super().__init__(
             f"Whether there is {what} {name} can't be told yet: this service has read the chain up to block {indexed}, "
             f"not to {end}. Try again in some seconds; `GET /readyz` says how far it is."
+        )
+
+
+class QueueFull(ChainError):
+    """As much waits for the chain as this service keeps waiting; what it accepted stays accepted.
+
+    Attributes:
+        what: manifests or custody records.
+        most: How many may wait.
+        retry_seconds: After how many seconds trying again makes sense.
+    """
+
+    def __init__(self, what: str, most: int, retry_seconds: int) -> None:
+        self.what = what
+        self.most = most
+        self.retry_seconds = retry_seconds
+        super().__init__(
+            f"{most} {what} wait for the chain, and this service keeps no more waiting. This one was not accepted; what "
+            f"was accepted before stays so. Send it again in {retry_seconds} seconds."
         )
 
 

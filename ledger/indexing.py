@@ -2,7 +2,9 @@
 
 The cursor is the newest block in the store. A block's rows and its place in the cursor are one transaction; a block is
 taken by its hash, its parent must be the cursor, and each contract's events must continue its sequence without a gap: a
-node that leaves a log out stops the indexer instead of making it wrong. A reorganisation rewinds to the common block.
+node that leaves a log out stops the indexer instead of making it wrong. A reorganisation rewinds to the common block; one
+that takes back what counted as final stops everything, but on a development chain, which forgets when it is killed. An event
+that this version does not know is kept as it came, and read again by the version that knows it.
 """
 
 from __future__ import annotations
@@ -12,12 +14,12 @@ import logging
 from typing import Any
 
 from ledger import events
-from ledger.chain import Block, Chain, Event
+from ledger.chain import Block, Chain, Event, event_name
 from ledger.config import CONTRACTS
 from ledger.core.records import CustodyKind, Domain
 from ledger.errors import ChainUnavailable, ChainViolation
 from ledger.sequencing import root_at
-from ledger.store import Session, Store, encode_custody
+from ledger.store import UNKNOWN, Session, Store, encode_custody
 
 _logger = logging.getLogger(__name__)
 BATCH_BLOCKS = 200  # blocks taken in one transaction when far behind
@@ -48,6 +50,7 @@ class Indexer:
         self._consignments: Domain = chain.profile.consignments_domain
         self._gaps = 0  # in a row
         self._looked_back: set[tuple[str, int]] = set()
+        self._has_reread = False
 
     def advance(self) -> int:
         """Take what the chain has beyond the cursor, at most one batch; rewind first if the chain turned.
@@ -56,7 +59,7 @@ class Indexer:
             How many blocks were taken or taken back; 0 means up to date.
 
         Raises:
-            ChainViolation: A gap in a sequence, or a reorganisation below what is kept.
+            ChainViolation: A gap in a sequence, or a reorganisation below what is kept or counts as final.
             ChainUnavailable: The node gave no usable answer; nothing was written for the block it was asked for.
         """
         head = self._chain.head()
@@ -65,13 +68,19 @@ class Indexer:
             kept = session.block(head.number)
         if cursor is None:
             return self._begin()
+        if not self._has_reread:
+            self._has_reread = True
+            if self._reread_unknown():
+                return 1
         if head.number < cursor.number and kept is not None and kept.hash == head.hash:
             return 0  # the node is behind and on the same chain: nothing to take back
-        there = head if head.number == cursor.number else self._chain.block(cursor.number)
-        if there is None or there.hash != cursor.hash:
-            return self._rewind(cursor.number)
+        if head.number < cursor.number:
+            return self._rewind(cursor.number, head)
+        there = head if head.number == cursor.number else self._present(cursor.number)
+        if there.hash != cursor.hash:
+            return self._rewind(cursor.number, head)
         if head.number == cursor.number:
-            return 0
+            return self._stand()
         taken: list[tuple[Block, list[Event]]] = []
         parent = cursor.hash
         for number in range(cursor.number + 1, min(head.number, cursor.number + BATCH_BLOCKS) + 1):
@@ -89,6 +98,7 @@ class Indexer:
                 if now is None or now.hash != cursor.hash:
                     return 0  # another worker was faster
                 self._take(session, taken, counted)
+                session.set_violation(None)
         except _Gap as gap:
             self._note(gap)
             raise ChainViolation(str(gap)) from None
@@ -163,25 +173,75 @@ class Indexer:
                 session.add_block(block.number, block.hash, block.timestamp)
         return 1
 
-    def _rewind(self, number: int) -> int:
+    def _present(self, number: int) -> Block:
+        """A block at or below the newest that this node has named: it has it, or another node answers now."""
+        block = self._chain.block(number)
+        if block is None:
+            raise ChainUnavailable(
+                self._chain.shown,
+                f"it named a newer block and does not have block {number}: nodes behind one address?",
+            )
+        return block
+
+    def _stand(self) -> int:
+        """The store is at the newest block; whatever was wrong with the chain is right again."""
+        with self._store.read() as session:
+            is_marked = session.violation() is not None
+        if is_marked:
+            with self._store.write() as session:
+                session.set_violation(None)
+        return 0
+
+    def _rewind(self, number: int, head: Block) -> int:
         with self._store.read() as session:
             oldest = session.oldest_block()
-            common = number - 1
+            common = min(number - 1, head.number)
             while common >= oldest:
                 kept = session.block(common)
-                there = self._chain.block(common)
-                if kept is not None and there is not None and kept.hash == there.hash:
+                there = head if common == head.number else self._present(common)
+                if kept is not None and kept.hash == there.hash:
                     break
                 common -= 1
             else:
-                raise ChainViolation(
+                raise self._violation(
                     f"The chain has no block in common with the newest {number - oldest + 1} indexed here: it was "
                     "replaced. Stop, and compare with the other administrations before you index it anew."
                 )
+        final = number - self._chain.profile.confirmations
+        if common < final and self._chain.profile.kind != "development":
+            raise self._violation(
+                f"The chain took back blocks {common + 1} to {number}, of which those to {final} counted as final "
+                f"({self._chain.profile.confirmations} confirmations). Nothing here was changed, nothing more is taken or "
+                "sent. Compare with the other administrations; index anew only when you know why."
+            )
         _logger.warning("the chain turned: taking back blocks %d to %d", common + 1, number)
         with self._store.write() as session:
             session.rewind(common)
         return number - common
+
+    def _violation(self, sentence: str) -> ChainViolation:
+        """Note it, so that every process says so, and stop."""
+        with self._store.write() as session:
+            session.set_violation(sentence)
+        return ChainViolation(sentence)
+
+    def _reread_unknown(self) -> bool:
+        """Go back to before the first event that an earlier version did not know and this one does."""
+        with self._store.read() as session:
+            unknown = session.unknown_events()
+            oldest = session.oldest_block()
+        known = [row for row in unknown if event_name(row.contract, _topic(row.arguments)) is not None]
+        if not known:
+            return False
+        first = known[0].block_number - 1
+        if first < oldest:  # no block to stand on there: all of it anew
+            first = self._chain.profile.deployment_block - 2
+        _logger.warning(
+            "reading %d events that were not known before; from block %d on", len(known), first + 1
+        )
+        with self._store.write() as session:
+            session.rewind(first)
+        return True
 
     def _put(self, session: Session, event: Event) -> list[events.Row]:
         """Insert what an event derives to; what is to be told of it is returned."""
@@ -190,6 +250,13 @@ class Indexer:
             "block_number": event.block.number,
             "transaction_hash": event.transaction_hash,
         }
+        if not event.name:
+            _logger.error(
+                "event %d of %s in block %d is of a version that this service does not know: upgrade it",
+                event.sequence,
+                event.contract,
+                event.block.number,
+            )
         if event.name == "RecordAppended":
             record = values["record"]
             other = bytes(values["other"])
@@ -258,7 +325,7 @@ class Indexer:
             | {
                 "contract": event.contract,
                 "sequence": event.sequence,
-                "name": event.name,
+                "name": event.name or UNKNOWN,
                 "block_hash": event.block.hash,
                 "log_index": event.log_index,
             },
@@ -297,6 +364,10 @@ def _covered(session: Session, event: Event) -> list[events.Row]:
         )
         for row in session.manifests_at(epoch, first, size)
     ]
+
+
+def _topic(arguments: str) -> bytes:
+    return bytes.fromhex(json.loads(arguments)["topics"][0][2:])
 
 
 def _last_sequence(session: Session, contract: str) -> int:

@@ -11,6 +11,7 @@ Where a method takes a `reader`, it answers what that reader may see, and what i
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time as clock
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
-from eth_account import Account
 
 from ledger import events, exporting, history, sequencing, upkeep, views
 from ledger.anchoring import Sender
@@ -51,6 +51,7 @@ from ledger.errors import (
     NotFound,
     NotPermitted,
     ObjectDamaged,
+    QueueFull,
     SignerMismatch,
     StoreError,
 )
@@ -98,6 +99,16 @@ _STALL_SECONDS = (
     10  # a chain that makes no block for longer, and for five times its own pace, is said to stand
 )
 EVENTS_AT_A_TIME = 200  # ids of the feed that are looked at in one go
+MOST_WAITING_LEAVES = (
+    2_000_000  # accepted and not covered by a head on chain: ten minutes of the fastest accepting
+)
+MOST_WAITING_RECORDS = (
+    100_000  # custody records accepted and not sent: some minutes of the chain's whole room
+)
+_FULL_SECONDS = 30  # after so long it makes sense to try again
+_COMPARE_SECONDS = (
+    30.0  # the chain was away: so long until it is asked again whether the log is as long as there
+)
 LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _ERASURE_SECONDS = 86_400  # after `issued_at` a request to erase is taken this long
@@ -174,6 +185,19 @@ class _Judge:
         self.now = now
         self._session = session
         self._read: list[history.History] = []
+        self._room: int | None = None
+
+    def require_room(self) -> None:
+        """Count one more record that waits.
+
+        Raises:
+            QueueFull: As many wait as may.
+        """
+        if self._room is None:
+            self._room = MOST_WAITING_RECORDS - self._session.waiting_custody_at_most(MOST_WAITING_RECORDS)
+        if self._room <= 0:
+            raise QueueFull("custody records", MOST_WAITING_RECORDS, _FULL_SECONDS)
+        self._room -= 1
 
     def take(self, record: CustodyRecord, digest: bytes, signer: bytes, second: bytes | None) -> None:
         """Take a record in.
@@ -227,6 +251,9 @@ class Ledger:
         self._working: WorkerLock | None = None
         self._sender: Sender | None = None
         self._newest = (-1, 0.0)  # the node's newest block, and when it was first seen
+        self._unread = (-1, 0.0)  # the newest block that was read while there were newer ones, and since when
+        self._compare_lock = threading.Lock()
+        self._compare_from = 0.0  # when the log is compared with the chain's; infinite once it was
         self._indexer = Indexer(self._chain, self._store)
         try:
             self._require_identity()
@@ -316,11 +343,13 @@ class Ledger:
         self, prepared: Sequence[_Prepared | LedgerError]
     ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
         answers: list[tuple[ManifestAccepted, bool] | LedgerError] = []
+        self._compare_with_chain()
         with self._store.write() as session:
             membership = self._members(session)
             seen = _Seen(session, [one for one in prepared if isinstance(one, _Prepared)])
             log = session.log()
-            if self._extent(session).is_foreign:
+            extent = self._extent(session)
+            if extent.is_foreign:
                 raise StoreError(
                     f"Epoch {log.epoch} of the log has heads on chain that are not of this database: the sequencer's key "
                     "is used elsewhere, or the database is older than the chain. The governor must restart the log."
@@ -331,7 +360,10 @@ class Ledger:
                     answers.append(one)
                     continue
                 try:
-                    answer, is_new = self._accept(session, membership, seen, one, log.epoch, next_index)
+                    answer, is_new = self._accept(session, membership, seen, one, extent, next_index)
+                except QueueFull as error:
+                    answers.append(error)
+                    continue
                 except ChainError:
                     raise  # about this service, not about the record: all of them are tried again
                 except LedgerError as error:
@@ -344,6 +376,45 @@ class Ledger:
                 new = session.manifests_at(log.epoch, log.next_index, next_index)
                 session.tell([events.of_manifest("manifest.accepted", row, row.accepted_at) for row in new])
         return answers
+
+    def _compare_with_chain(self) -> None:
+        """Promise nothing before the log was seen, once, to be no shorter than what is anchored of it.
+
+        A database that was restored from a backup does not know the leaves it lost: their places would be given out a
+        second time before the indexer has come to the heads that cover them. While the chain is away there is nothing to
+        compare with, and accepting goes on: so restore a backup with the chain in reach.
+
+        Raises:
+            StoreError: The chain has a head that this database's tree does not lead to.
+        """
+        if clock.monotonic() < self._compare_from:
+            return
+        with self._compare_lock:
+            if clock.monotonic() < self._compare_from:
+                return
+            try:
+                there = self._chain.view("ManifestLog", "head", self._code)
+            except ChainError as error:
+                _logger.warning("the log is not compared with the chain's yet: %s", error)
+                self._compare_from = clock.monotonic() + _COMPARE_SECONDS
+                return
+            self._require_no_shorter(there)
+            self._compare_from = math.inf
+
+    def _require_no_shorter(self, there: Any) -> None:
+        with self._store.read() as session:
+            log = session.log()
+            is_same_epoch, size = there[0] == log.epoch, there[1]
+            if (
+                is_same_epoch
+                and size
+                and (size > log.sequenced or sequencing.root_at(session, log.epoch, size) != bytes(there[3]))
+            ):
+                raise StoreError(
+                    f"Epoch {log.epoch} of the log has a head of size {size} on chain that this database's tree, of size "
+                    f"{log.sequenced}, does not lead to: the database is older than the chain, or the sequencer's key is "
+                    "used elsewhere. Nothing was accepted. Restore a newer database, or let the governor restart the log."
+                )
 
     def _prepare(self, submission: ManifestSubmission) -> _Prepared:
         record = submission.record.to_record()
@@ -381,16 +452,18 @@ class Ledger:
         membership: Membership,
         seen: _Seen,
         one: _Prepared,
-        epoch: int,
+        extent: sequencing.Extent,
         index: int,
     ) -> tuple[ManifestAccepted, bool]:
-        record = one.record
+        record, epoch = one.record, extent.epoch
         manifest_id = record.manifest_id
         is_unknown = seen.is_first(one)
         there = None if is_unknown else self._already(session, one)
         if there is not None:
             state = _state_of(there, self._extent(session))
             return views.manifest_accepted(there, state, self._code), False
+        if index - extent.anchored >= MOST_WAITING_LEAVES:
+            raise QueueFull("manifests", MOST_WAITING_LEAVES, _FULL_SECONDS)
         account = self._permitted(session, membership, one.signer, record.party)
         self._require_closable(session, account, record)
         is_new_here = self._require_consignment(session, one, is_unknown)
@@ -577,6 +650,8 @@ class Ledger:
                     continue
                 try:
                     answers.append(self._record_one(session, judge, submission))
+                except QueueFull as error:
+                    answers.append(error)
                 except ChainError:
                     raise  # about this service, not about the record: all of them are tried again
                 except LedgerError as error:
@@ -613,6 +688,7 @@ class Ledger:
         known = session.known_consignment(record.consignment) if record.kind == CustodyKind.OPEN else None
         if known is not None:
             self._require_one_consignment(session, known.reference, record.consignment)
+        judge.require_room()
         judge.take(record, digest, one.signer, second)
         session.add_custody(
             {
@@ -1368,16 +1444,26 @@ class Ledger:
     def readiness(self) -> Readiness:
         """Whether the service can do its job now; the chain's node is asked, so this takes its time."""
         reasons: list[str] = []
-        indexed = head = waiting_manifests = waiting_records = 0
+        indexed = head = waiting_manifests = waiting_records = indexed_at = outbox = 0
         database = chain = worker = False
         try:
             with self._store.read() as session:
                 cursor = session.cursor()
-                indexed = 0 if cursor is None else cursor.number
+                indexed, indexed_at = (0, 0) if cursor is None else (cursor.number, cursor.timestamp)
                 waiting_manifests = session.waiting_manifests()
                 waiting_records = session.waiting_custody()
+                extent = self._extent(session)
+                outbox = _age(session.oldest_unsent(session.log().epoch, extent.anchored))
+                violation = session.violation()
+                if violation is not None:
+                    reasons.append(f"chain-violation: {violation}")
+                unknown = len(session.unknown_events())
+                if unknown:
+                    reasons.append(
+                        f"{unknown} events of the chain are of a version that this service does not know"
+                    )
                 beat = float(session.identity().get("worker_beat", "0"))
-                if self._extent(session).is_foreign:
+                if extent.is_foreign:
                     reasons.append("the log has heads on chain that are not of this database: restart it")
             database = True
             worker = clock.time() - beat < 10
@@ -1385,8 +1471,11 @@ class Ledger:
                 reasons.append("no worker was active in the last 10 seconds")
         except LedgerError as error:
             reasons.append(str(error))
+        lag_seconds = 0
         try:
-            head = self._chain.head().number
+            newest = self._chain.head()
+            head = newest.number
+            lag_seconds = max(0, newest.timestamp - indexed_at) if indexed_at and head > indexed else 0
             chain = True
             stalled = self._seconds_without_block(head)
             if stalled > max(_STALL_SECONDS, 5 * self.profile.block_seconds) and self.profile.block_seconds:
@@ -1396,6 +1485,9 @@ class Ledger:
         lag = max(0, head - indexed)
         if chain and lag > LAG_BLOCKS:
             reasons.append(f"{lag} blocks behind the chain")
+        unread = self._seconds_unread(indexed, head)
+        if unread > _STALL_SECONDS:
+            reasons.append(f"no block was read for {unread:.0f} seconds, though there are newer ones")
         return Readiness(
             ready=not reasons,
             database=database,
@@ -1404,8 +1496,10 @@ class Ledger:
             indexed_block=indexed,
             head_block=max(head, indexed),
             lag_blocks=lag,
+            lag_seconds=lag_seconds,
             waiting_manifests=waiting_manifests,
             waiting_records=waiting_records,
+            outbox_seconds=outbox,
             reasons=reasons,
         )
 
@@ -1417,6 +1511,25 @@ class Ledger:
             return 0.0
         return clock.monotonic() - since
 
+    def _seconds_unread(self, indexed: int, head: int) -> float:
+        """For how long the newest block that was read has been this one while the node had newer ones."""
+        number, since = self._unread
+        if number != indexed or head <= indexed:
+            self._unread = (indexed, clock.monotonic())
+            return 0.0
+        return clock.monotonic() - since
+
+    def refusals(self) -> dict[str, int]:
+        """How many custody records and closings accepted here the chain refused, by the refusal's or error's name."""
+        with self._store.read() as session:
+            found = session.refusals()
+        counted: dict[str, int] = {}
+        for problem, count in found:
+            stated = orjson.loads(problem)
+            reason = stated.get("refusal") or stated["title"]
+            counted[reason] = counted.get(reason, 0) + count
+        return counted
+
     def metrics(self) -> dict[str, float]:
         """Figures for a monitoring system, by name; read from the database alone."""
         with self._store.read() as session:
@@ -1424,19 +1537,25 @@ class Ledger:
             identity = session.identity()
             log = session.log()
             anchored = self._extent(session).anchored
+            states = session.transaction_states()
             indexed = 0 if cursor is None else cursor.number
-            head = float(identity.get("head_block", "0"))
-            oldest = session.oldest_unsent(log.epoch, anchored)
+            head = int(identity.get("head_block", "0"))
+            head_time = int(identity.get("head_time", "0"))
             return {
                 "indexed_block": indexed,
                 "indexed_block_age_seconds": 0 if cursor is None else max(0, _now() - cursor.timestamp),
                 "head_block": head,
                 "lag_blocks": max(0, head - indexed),
-                "outbox_age_seconds": 0 if oldest is None else max(0, _now() - oldest),
+                "lag_seconds": max(0, head_time - cursor.timestamp) if cursor and head > indexed else 0,
+                "outbox_age_seconds": _age(session.oldest_unsent(log.epoch, anchored)),
                 "events": session.last_told(),
+                "reorganisations": float(identity.get("rewinds", "0")),
+                "chain_violation": float(session.violation() is not None),
+                "unknown_events": len(session.unknown_events()),
+                "transactions_failed": states.get("failed", 0),
+                "transactions_replaced": states.get("replaced", 0),
                 "custody_refused_records": session.refused_custody(),
                 "worker_beat_seconds": float(identity.get("worker_beat", "0")),
-                "rewinds": float(identity.get("rewinds", "0")),
                 "log_accepted_leaves": log.next_index,
                 "log_sequenced_leaves": log.sequenced,
                 "log_anchored_leaves": anchored,
@@ -1490,12 +1609,12 @@ class Ledger:
     def _sending(self) -> Sender:
         if self._sender is None:
             config = self.config
-            if config.sequencer_key is None or config.relayer_key is None:
+            if config.sequencer_key is None or not config.relayer_keys:
                 raise StoreError(
                     "The worker needs a sequencer key and a relayer key; the settings name none."
                 )
             self._sender = Sender(
-                self._chain, self._store, config.administration, config.sequencer_key, config.relayer_key
+                self._chain, self._store, config.administration, config.sequencer_key, config.relayer_keys
             )
         return self._sender
 
@@ -1504,9 +1623,14 @@ class Ledger:
             return
         self._worker_seen = clock.monotonic()
         self._forget()
-        head = self._chain.head().number
+        head = self._chain.head()
+        noted = {
+            "worker_beat": str(clock.time()),
+            "head_block": str(head.number),
+            "head_time": str(head.timestamp),
+        }
         with self._store.write() as session:
-            session.set_identity({"worker_beat": str(clock.time()), "head_block": str(head)})
+            session.set_identity(noted)
 
     def take_worker_lock(self) -> bool:
         """Become the one worker of this database, until `close`, the end of the process, or of the database's server."""
@@ -1547,14 +1671,12 @@ class Ledger:
                     _logger.error("%s", complaint)
                 stop.wait(1.0)
 
-    @property
-    def relayer_address(self) -> str | None:
-        """The address that pays for transactions, or None."""
-        key = self.config.relayer_key
-        return None if key is None else str(Account.from_key(key).address)
-
 
 _SECOND_KINDS = (CustodyKind.OPEN, CustodyKind.CONSOLIDATE, CustodyKind.DECONSOLIDATE)
+
+
+def _age(accepted_at: int | None) -> int:
+    return 0 if accepted_at is None else max(0, _now() - accepted_at)
 
 
 def _now() -> int:

@@ -679,8 +679,10 @@ class Readiness(Message):
     indexed_block: Count
     head_block: Count
     lag_blocks: Count
+    lag_seconds: Count
     waiting_manifests: Count
     waiting_records: Count
+    outbox_seconds: Count
     reasons: list[str]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from sqlalchemy import (
@@ -51,6 +51,7 @@ ERASED = "erased"
 REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
 _IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values, PostgreSQL twice as many
 _logger = logging.getLogger(__name__)
+UNKNOWN = "unknown"  # the name of an event that this version does not know; its arguments are the raw log
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
 
 
@@ -143,6 +144,9 @@ class Session:
     def _all(self, query: Select[Any]) -> Sequence[Row[Any]]:
         return self._connection.execute(query).all()
 
+    def _pairs(self, query: Select[Any]) -> list[tuple[Any, Any]]:
+        return [cast(tuple[Any, Any], tuple(row)) for row in self._all(query)]
+
     def _number(self, query: Select[Any]) -> int:
         return int(self._connection.execute(query).scalar() or 0)
 
@@ -183,6 +187,16 @@ class Session:
     def remove_identity(self, name: str) -> None:
         """Take an identity value away."""
         self._connection.execute(delete(t.identity).where(t.identity.c.name == name))
+
+    def violation(self) -> str | None:
+        """What rule of every honest chain was broken, in a sentence; None if none is."""
+        return self.identity().get("chain_violation")
+
+    def set_violation(self, sentence: str | None) -> None:
+        """Note that the chain broke a rule, or that it no longer does."""
+        self.remove_identity("chain_violation")
+        if sentence is not None:
+            self._connection.execute(insert(t.identity).values(name="chain_violation", value=sentence))
 
     # --- the log's counters
 
@@ -788,6 +802,87 @@ class Session:
             .values(state=state, transaction_hash=transaction_hash, problem=problem)
         )
 
+    def count_revert(self, digest: bytes) -> None:
+        """A transaction with this custody record reverted."""
+        self._connection.execute(
+            update(t.custody).where(t.custody.c.digest == digest).values(reverts=t.custody.c.reverts + 1)
+        )
+
+    def chain_custody_among(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """The block of each of some records that the chain has taken, by digest."""
+        query = select(t.chain_custody.c.digest, t.chain_custody.c.block_number)
+        return {
+            row.digest: row.block_number
+            for some in _some_at_a_time(digests)
+            for row in self._all(query.where(t.chain_custody.c.digest.in_(some)))
+        }
+
+    def links(self, consignments: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
+        """Pairs of consignments, one of them among these, that a record on chain or on its way connects."""
+        found: list[tuple[bytes, bytes]] = []
+        for some in _some_at_a_time(consignments):
+            for first, second, *more in (
+                (t.chain_custody.c.consignment, t.chain_custody.c.other),
+                (t.custody.c.consignment, t.custody.c.second, t.custody.c.state.in_(("waiting", "sent"))),
+            ):
+                query = select(first, second).where(second.is_not(None), *more).distinct()
+                found += self._pairs(query.where(or_(first.in_(some), second.in_(some))))
+        return found
+
+    def custody_carriers(self, consignments: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
+        """Consignments among these with a custody record in a transaction that is not final, and its account."""
+        sent = and_(
+            t.custody.c.transaction_hash == t.transactions.c.hash,
+            t.custody.c.state == "sent",
+        )
+        found: list[tuple[bytes, bytes]] = []
+        for some in _some_at_a_time(consignments):
+            for column in (t.custody.c.consignment, t.custody.c.second):
+                query = select(column, t.transactions.c.account).where(sent, column.in_(some)).distinct()
+                found += self._pairs(query)
+        return found
+
+    def closing_carriers(self, consignments: Sequence[bytes]) -> Sequence[tuple[bytes, bytes]]:
+        """Consignments among these with a closing in a transaction that is not final, and its account."""
+        query = select(t.manifests.c.consignment, t.transactions.c.account).where(
+            t.manifests.c.closing_transaction == t.transactions.c.hash,
+            t.manifests.c.closing == "sent",
+            t.manifests.c.consignment.in_(consignments),
+        )
+        return self._pairs(query)
+
+    def is_behind_another(self, record: Row[Any]) -> bool:
+        """Whether a record accepted earlier for the same consignment waits to be sent."""
+        query = select(t.custody.c.position).where(
+            t.custody.c.consignment == record.consignment,
+            t.custody.c.state == "waiting",
+            t.custody.c.position < record.position,
+        )
+        return self._one(query.limit(1)) is not None
+
+    def refusals(self) -> Sequence[tuple[str, int]]:
+        """Problems of refused custody records and closings, with how many have each."""
+        found: list[tuple[str, int]] = []
+        for column, refused in (
+            (t.custody.c.problem, t.custody.c.state == "refused"),
+            (t.manifests.c.problem, t.manifests.c.closing == "refused"),
+        ):
+            query = select(column, func.count()).where(refused, column.is_not(None)).group_by(column)
+            found += self._pairs(query)
+        return found
+
+    def custody_positions(self) -> tuple[int, int] | None:
+        """The first position of a custody record that waits, and the last of any; None if none waits."""
+        first = self._one(
+            select(t.custody.c.position)
+            .where(t.custody.c.state == "waiting")
+            .order_by(t.custody.c.position)
+            .limit(1)
+        )
+        return (
+            None if first is None else (first.position, self._number(select(func.max(t.custody.c.position))))
+        )
+
     def retell(self, transaction_hash: bytes) -> None:
         """A transaction is not mined after all: what the chain refused in it is on its way again."""
         for row in self.custody_of_transaction(transaction_hash):
@@ -833,6 +928,14 @@ class Session:
         found = [self._connection.execute(query).scalar() for query in queries]
         return min((int(when) for when in found if when is not None), default=None)
 
+    def waiting_custody_at_most(self, most: int) -> int:
+        """Custody records accepted and not yet in a transaction; not counted one by one where they can't be so many."""
+        positions = self.custody_positions()
+        if positions is None:
+            return 0
+        spread = positions[1] - positions[0] + 1
+        return spread if 2 * spread < most else self.waiting_custody()
+
     # --- the tree
 
     def add_nodes(self, epoch: int, nodes: Mapping[tuple[int, int], bytes]) -> None:
@@ -869,40 +972,76 @@ class Session:
         self._connection.execute(insert(t.transactions).values(**row))
 
     def transactions_in(self, *states: str) -> Sequence[Row[Any]]:
-        """Transactions in some states, by account and nonce."""
+        """Transactions in some states, by account, nonce and version."""
         return self._all(
             select(t.transactions)
             .where(t.transactions.c.state.in_(states))
-            .order_by(t.transactions.c.account, t.transactions.c.nonce)
+            .order_by(t.transactions.c.account, t.transactions.c.nonce, t.transactions.c.version)
         )
 
-    def in_flight(self, purpose: str) -> int:
-        """How many transactions of a purpose are sent and not known to be mined."""
+    def in_flight(self, purpose: str, account: bytes) -> int:
+        """How many nonces of an account are sent for a purpose and not known to be mined."""
+        query = select(func.count(t.transactions.c.nonce.distinct())).where(
+            t.transactions.c.purpose == purpose,
+            t.transactions.c.account == account,
+            t.transactions.c.state == "sent",
+        )
+        return self._number(query)
+
+    def transaction_states(self) -> dict[str, int]:
+        """How many transactions are in each state."""
+        query = select(t.transactions.c.state, func.count()).group_by(t.transactions.c.state)
+        return dict(self._pairs(query))
+
+    def last_mined(self, account: bytes) -> int:
+        """The newest block that is known to hold a transaction of an account; 0 if none."""
         return self._number(
-            select(func.count())
-            .select_from(t.transactions)
-            .where(t.transactions.c.purpose == purpose, t.transactions.c.state == "sent")
+            select(func.max(t.transactions.c.mined_in)).where(t.transactions.c.account == account)
         )
 
-    def reverted_in_a_row(self, account: bytes, purpose: str) -> int:
-        """How many transactions of a purpose reverted since one of them, or none, succeeded."""
-        mine = (t.transactions.c.account == account, t.transactions.c.purpose == purpose)
-        newest = t.transactions.c.nonce.desc()
-        succeeded = self._one(
-            select(t.transactions.c.nonce)
-            .where(*mine, t.transactions.c.state == "final")
-            .order_by(newest)
-            .limit(1)
+    def has_nonce(self, account: bytes, nonce: int) -> bool:
+        """Whether a transaction of ours holds a nonce, whatever became of it."""
+        query = select(t.transactions.c.hash).where(_of_nonce(account, nonce))
+        return self._one(query.limit(1)) is not None
+
+    def carry_by(self, account: bytes, nonce: int, transaction_hash: bytes) -> None:
+        """What any version of a nonce carries is carried by this one."""
+        versions = select(t.transactions.c.hash).where(_of_nonce(account, nonce))
+        self._connection.execute(
+            update(t.custody)
+            .where(t.custody.c.transaction_hash.in_(versions), t.custody.c.state == "sent")
+            .values(transaction_hash=transaction_hash)
         )
-        return self._number(
-            select(func.count())
-            .select_from(t.transactions)
+        self._connection.execute(
+            update(t.manifests)
+            .where(t.manifests.c.closing_transaction.in_(versions), t.manifests.c.closing == "sent")
+            .values(closing_transaction=transaction_hash)
+        )
+
+    def outrun(self, row: Row[Any]) -> None:
+        """This version was mined: it carries what any of its nonce did, and the others never will be mined."""
+        self.carry_by(row.account, row.nonce, row.hash)
+        self._connection.execute(
+            update(t.transactions)
             .where(
-                *mine,
-                t.transactions.c.state == "failed",
-                t.transactions.c.nonce > (-1 if succeeded is None else succeeded.nonce),
+                _of_nonce(row.account, row.nonce),
+                t.transactions.c.hash != row.hash,
+                t.transactions.c.state == "sent",
             )
+            .values(state="outrun")
         )
+
+    def unmine(self, row: Row[Any]) -> None:
+        """The block of this version is gone: any version of its nonce may be mined again."""
+        self._connection.execute(
+            update(t.transactions)
+            .where(
+                _of_nonce(row.account, row.nonce),
+                t.transactions.c.state.in_(("mined", "outrun")),
+            )
+            .values(state="sent", mined_in=None)
+        )
+        self.retell(row.hash)
 
     def highest_nonce(self, account: bytes) -> int | None:
         """The highest nonce that a transaction of ours holds, or None."""
@@ -924,7 +1063,7 @@ class Session:
             select(t.transactions.c.hash).where(
                 t.transactions.c.account == account,
                 t.transactions.c.nonce >= nonce,
-                t.transactions.c.state.in_(("final", "failed", "replaced")),
+                t.transactions.c.state.in_(("final", "failed", "replaced", "outrun")),
             )
         )
         for row in rows:
@@ -981,15 +1120,18 @@ class Session:
         )
 
     def last_custody_sequence(self) -> int:
-        """The last sequence of ConsignmentLedger that is indexed: a record taken or refused."""
+        """The last sequence of ConsignmentLedger that is indexed: a record taken or refused, or an unknown event."""
         return max(
             self._number(select(func.max(t.chain_custody.c.sequence))),
             self._number(select(func.max(t.chain_refusals.c.sequence))),
+            self.last_sequence("ConsignmentLedger"),
         )
 
     def last_place(self, contract: str) -> int | None:
         """The block of a contract's last event that is indexed, or None."""
-        tables = [t.chain_custody, t.chain_refusals] if contract == "ConsignmentLedger" else [t.chain_events]
+        tables = [t.chain_events]
+        if contract == "ConsignmentLedger":
+            tables += [t.chain_custody, t.chain_refusals]
         found = []
         for table in tables:
             query = select(func.max(table.c.block_number))
@@ -997,6 +1139,14 @@ class Session:
                 query = query.where(t.chain_events.c.contract == contract)
             found.append(self._connection.execute(query).scalar())
         return max((int(number) for number in found if number is not None), default=None)
+
+    def unknown_events(self) -> Sequence[Row[Any]]:
+        """Events of a version that the indexer did not know: contract, arguments and block, oldest first."""
+        return self._all(
+            select(t.chain_events)
+            .where(t.chain_events.c.name == UNKNOWN)
+            .order_by(t.chain_events.c.block_number)
+        )
 
     def restarts(self, administration: bytes, block: int) -> int:
         """How often an administration's log was restarted, up to a block."""
@@ -1267,6 +1417,11 @@ def _not_before(epoch: int, index: int) -> ColumnElement[bool]:
 
 def _now() -> int:
     return int(time.time())
+
+
+def _of_nonce(account: bytes, nonce: int) -> ColumnElement[bool]:
+    """That a transaction is a version of this nonce."""
+    return and_(t.transactions.c.account == account, t.transactions.c.nonce == nonce)
 
 
 def _some_at_a_time(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

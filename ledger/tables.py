@@ -167,6 +167,7 @@ custody = Table(
     Column("accepted_at", BigInteger, nullable=False),
     Column("state", String(8), nullable=False),  # waiting, sent, done, refused
     Column("transaction_hash", LargeBinary(32), index=True),
+    Column("reverts", Integer, nullable=False, default=0),  # transactions with it that reverted
     Column("problem", Text),
     Index("custody_state", "state", "position"),
 )
@@ -216,15 +217,16 @@ transactions = Table(
     Column("hash", LargeBinary(32), primary_key=True),
     Column("account", LargeBinary(20), nullable=False),
     Column("nonce", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),  # from 0; a later one offers more, or carries less
     Column("raw", LargeBinary, nullable=False),
-    Column("purpose", String(8), nullable=False),  # anchor, close, append
+    Column("purpose", String(8), nullable=False),  # anchor, close, append; fill carries nothing
     Column("made_at_block", BigInteger, nullable=False),
     Column(
         "state", String(8), nullable=False
-    ),  # sent, mined, final, failed (it reverted), replaced (its nonce is used)
+    ),  # sent, mined, final, failed (it reverted), outrun (another version was mined), replaced (not one of ours)
     Column("mined_in", BigInteger),
-    Column("subject", Text, nullable=False),  # JSON: the head {epoch, size}, or empty
-    UniqueConstraint("account", "nonce"),
+    Column("subject", Text, nullable=False),  # JSON: the head {epoch, size}, the number of records, or empty
+    UniqueConstraint("account", "nonce", "version"),
     Index("transactions_state", "state"),
 )
 
@@ -250,6 +252,7 @@ chain_events = Table(
     Column("transaction_hash", LargeBinary(32), nullable=False),
     Column("log_index", BigInteger, nullable=False),
     PrimaryKeyConstraint("contract", "sequence"),
+    Index("chain_events_name", "name"),
 )
 
 chain_custody = Table(

@@ -339,7 +339,7 @@ class Network:
             "LEDGER_PROFILE": str(self.profile_path),
             "LEDGER_HOST": "127.0.0.1",
             "LEDGER_SEQUENCER_KEY_FILE": str(keys.path_of(self.key_folder, f"sequencer-{code.lower()}")),
-            "LEDGER_RELAYER_KEY_FILE": str(keys.path_of(self.key_folder, f"relayer-{code.lower()}")),
+            "LEDGER_RELAYER_KEY_FILES": str(keys.path_of(self.key_folder, f"relayer-{code.lower()}")),
             "LEDGER_KEY_PASSWORD_FILE": str(self.password_path),
             "LEDGER_OPEN_READING": "true",  # this is one machine, whatever chain runs on it
             **self._wrapping_keys(folder),

@@ -20,6 +20,7 @@ from ledger.errors import (
     LedgerError,
     NotFound,
     NotPermitted,
+    QueueFull,
     RecordRefused,
 )
 from ledger.messages import AcceptedRecord, AcceptedRecords, CustodySubmission, CustodySubmissions, to_hex
@@ -46,6 +47,7 @@ router = APIRouter(prefix="/custody-records", tags=["custody"], route_class=Stri
         UNSUPPORTED_MEDIA,
         INVALID_FIELDS,
         TABLE[DigestMismatch],
+        TABLE[QueueFull],
     ),
 )
 def record(

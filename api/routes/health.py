@@ -51,15 +51,22 @@ def readyz(ledger: TheLedger) -> Readiness:
 def metrics(ledger: TheLedger, request: Request) -> PlainTextResponse:
     """Give what the ledger counts, as gauges named `cargo_ledger_…`, and what this process counts of its requests."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Gauges(ledger.metrics()))
+    registry.register(_Gauges(ledger.metrics(), ledger.refusals()))
     text = generate_latest(registry) + generate_latest(request.app.state.figures.registry)
     return PlainTextResponse(text, media_type=METRICS_MEDIA_TYPE)
 
 
 class _Gauges(Collector):
-    def __init__(self, values: dict[str, float]) -> None:
+    def __init__(self, values: dict[str, float], refusals: dict[str, int]) -> None:
         self.values = values
+        self.refusals = refusals
 
     def collect(self) -> Iterator[Metric]:
         for name, value in sorted(self.values.items()):
             yield GaugeMetricFamily(f"cargo_ledger_{name}", name.replace("_", " "), value)
+        refused = GaugeMetricFamily(
+            "cargo_ledger_refusals", "refused by the chain, by reason", labels=["reason"]
+        )
+        for reason, count in sorted(self.refusals.items()):
+            refused.add_metric([reason], count)
+        yield refused

@@ -31,6 +31,7 @@ from ledger.errors import (
     InvalidSignature,
     NotFound,
     NotPermitted,
+    QueueFull,
 )
 from ledger.messages import (
     MAX_JSON_INTEGER,
@@ -62,6 +63,7 @@ _WRITING = problems(
     UNSUPPORTED_MEDIA,
     INVALID_FIELDS,
     TABLE[DigestMismatch],
+    TABLE[QueueFull],
 )
 
 

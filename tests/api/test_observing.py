@@ -132,7 +132,7 @@ def test_what_waits_and_how_far_the_chain_is_read_are_told(http):
         "lag_blocks",
         "indexed_block_age_seconds",
         "outbox_age_seconds",
-        "rewinds",
+        "reorganisations",
         "custody_refused_records",
         "events",
     ):

@@ -31,7 +31,7 @@ def environment(network, tmp_path, monkeypatch):
         "PROFILE": tmp_path / "profile.json",
         "PORT": 0,
         "SEQUENCER_KEY_FILE": settings.sequencer_key_file,
-        "RELAYER_KEY_FILE": settings.relayer_key_file,
+        "RELAYER_KEY_FILES": ",".join(map(str, settings.relayer_key_files)),
         "KEY_PASSWORD_FILE": settings.key_password_file,
     }
     for name, value in given.items():

@@ -73,6 +73,7 @@ def test_the_next_head_does_not_wait_until_the_last_one_is_final(singapore):
 # --- what a node does
 
 
+@pytest.mark.row("B5")
 def test_a_transaction_that_the_node_forgot_is_sent_again_with_the_same_bytes(singapore):
     singapore.anvil.automine(False)
     manifest = singapore.opened()
@@ -92,6 +93,7 @@ def test_a_transaction_that_the_node_forgot_is_sent_again_with_the_same_bytes(si
 
 
 @pytest.mark.on_validators
+@pytest.mark.row("B4")
 def test_answers_that_are_lost_lose_and_repeat_nothing(founded, singapore, open_ledger):
     """The node takes what is sent and its answer never comes: what came of it is looked up."""
     with faulty_node.before(founded.chain.url) as node:
@@ -120,6 +122,8 @@ def test_answers_that_are_lost_lose_and_repeat_nothing(founded, singapore, open_
         assert [state for (state,) in transactions(at_work, "state")] == ["final", "final"]
 
 
+@pytest.mark.row("B3")
+@pytest.mark.row("B7")
 def test_after_a_kill_between_writing_and_sending_the_same_bytes_are_sent(singapore):
     """A kill at any place is a ledger opened anew on what was durable: the row was, the sending was not."""
     singapore.anvil.automine(False)
@@ -137,6 +141,7 @@ def test_after_a_kill_between_writing_and_sending_the_same_bytes_are_sent(singap
     assert singapore.ledger.manifest(manifest.id).state == "final"
 
 
+@pytest.mark.row("B13")
 def test_a_reorganisation_that_takes_transactions_away_puts_them_back(singapore):
     manifest = singapore.opened()
     singapore.turn()
@@ -151,6 +156,7 @@ def test_a_reorganisation_that_takes_transactions_away_puts_them_back(singapore)
     singapore.check_everything()
 
 
+@pytest.mark.row("B13")
 def test_a_chain_that_lost_blocks_that_counted_as_final_gets_them_again(singapore):
     """A development chain that was killed, or a reorganisation deeper than the confirmations."""
     manifest = singapore.opened()
@@ -168,6 +174,7 @@ def test_a_chain_that_lost_blocks_that_counted_as_final_gets_them_again(singapor
 # --- what is refused, what reverts
 
 
+@pytest.mark.row("B12")
 def test_a_refused_record_is_told_with_the_contracts_reason_and_the_others_go_on(singapore):
     """Somebody takes the custody line between our acceptance and our sending."""
     held, free = singapore.opened(), singapore.opened()
@@ -193,6 +200,7 @@ def test_a_refused_record_is_told_with_the_contracts_reason_and_the_others_go_on
     assert singapore.ledger.consignment(held.consignment).offered_to == "NL"
 
 
+@pytest.mark.row("B12")
 def test_a_refusal_is_answered_again_with_its_reason(singapore):
     manifest = singapore.opened()
     singapore.settle()
@@ -227,6 +235,7 @@ def test_a_transaction_that_reverts_puts_its_records_back_to_waiting(singapore, 
     assert record_states(singapore, manifest.consignment) == ["final"] * 3
 
 
+@pytest.mark.row("B19")
 def test_one_record_that_makes_its_batch_revert_is_found_and_told_and_the_rest_goes_on(
     singapore, monkeypatch
 ):
@@ -254,6 +263,7 @@ def test_one_record_that_makes_its_batch_revert_is_found_and_told_and_the_rest_g
     assert "reverted" in singapore.ledger.consignment_records(poison)[1].problem.detail
 
 
+@pytest.mark.row("B8")
 def test_a_nonce_that_somebody_else_used_with_our_key_does_not_jam_the_queue(singapore):
     manifest = singapore.opened()
     singapore.settle()
@@ -502,6 +512,7 @@ def test_a_foreign_head_of_our_own_size_is_seen_too(singapore):
         singapore.ledger.manifest_proof(mine.id)
 
 
+@pytest.mark.row("H4")
 def test_a_database_from_an_old_backup_promises_nothing_more(singapore, open_ledger, tmp_path):
     singapore.lodged()
     singapore.settle()
@@ -510,7 +521,10 @@ def test_a_database_from_an_old_backup_promises_nothing_more(singapore, open_led
         source.backup(target)
     singapore.lodged()
     singapore.settle()
-    restored = open_ledger(backup)
+    path = singapore.ledger._store.path
+    restored = open_ledger(backup, wrapping_keys_file=path.with_name(path.name + ".wrapping-keys"))
+    with pytest.raises(StoreError, match="does not lead to"):  # before its worker has read anything
+        restored.ledger.lodge(restored.manifest().submission)
     restored.work()
     with pytest.raises(StoreError, match="older than the chain"):
         restored.ledger.lodge(restored.manifest().submission)
@@ -519,6 +533,7 @@ def test_a_database_from_an_old_backup_promises_nothing_more(singapore, open_led
 # --- one worker
 
 
+@pytest.mark.row("B9")
 def test_of_two_workers_on_one_database_one_works(singapore, open_ledger):
     second = Ledger.open(singapore.config)
     try:

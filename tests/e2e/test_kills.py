@@ -16,6 +16,7 @@ import time
 import ledger_at_work
 import local_network
 import pytest
+from proof import form
 
 from ledger import devchain
 from ledger.core.records import CustodyKind
@@ -23,7 +24,7 @@ from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.messages import from_hex
 
-KILLS = 10  # of the worker alone; `test_survives_kills` kills the whole service more often
+KILLS = form(10, 300)  # of the worker alone; `test_survives_kills` kills the whole service more often
 
 
 def worker_process(config):
@@ -67,6 +68,7 @@ def _nothing_lost_nothing_twice(at_work, manifests, digests):
     at_work.check_everything()
 
 
+@pytest.mark.row("B1")
 @pytest.mark.parametrize("seed", [1])
 def test_a_worker_killed_again_and_again_loses_nothing_and_sends_nothing_twice(singapore, seed):
     chance = random.Random(seed)
@@ -86,6 +88,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_sends_nothing_twice(s
     _nothing_lost_nothing_twice(singapore, manifests, digests)
 
 
+@pytest.mark.row("B2")
 @pytest.mark.parametrize("seed", [2])
 def test_a_chain_and_a_worker_killed_together_lose_nothing(tmp_path, seed):
     """The chain writes its state each second: killed, it forgets its newest blocks, some of which counted as final."""
@@ -100,7 +103,7 @@ def test_a_chain_and_a_worker_killed_together_lose_nothing(tmp_path, seed):
         at_work.ledger._working.close()
         at_work.ledger._working = None
         digests, lost = [], 0
-        for _ in range(4):
+        for _ in range(form(4, 30)):
             child = worker_process(at_work.config)
             until = time.monotonic() + 0.8 + chance.random()
             while time.monotonic() < until:
@@ -131,6 +134,7 @@ def test_a_chain_and_a_worker_killed_together_lose_nothing(tmp_path, seed):
         devchain.stop(chain.folder)
 
 
+@pytest.mark.row("B3")
 def test_an_acceptance_that_was_answered_is_there_after_a_kill(singapore):
     """The answer goes out after the commit, so whoever has the answer has the promise kept."""
     config = dataclasses.replace(singapore.config)

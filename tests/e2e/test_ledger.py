@@ -368,7 +368,7 @@ def test_a_service_without_a_sequencers_key_only_reads(singapore):
     manifest = singapore.lodged()
     singapore.settle()
     singapore.ledger.close()
-    config = dataclasses.replace(singapore.config, sequencer_key=None, relayer_key=None)
+    config = dataclasses.replace(singapore.config, sequencer_key=None, relayer_keys=())
     with closing(Ledger.open(config)) as reader:
         assert reader.manifest(manifest.id).state == "final"
         with pytest.raises(StoreError, match="no sequencer key"):
@@ -817,6 +817,7 @@ def test_registry_views(singapore):
 # --- readiness
 
 
+@pytest.mark.row("C9")
 def test_readiness_tells_the_truth(singapore, open_ledger):
     ready = singapore.ledger.readiness()
     assert ready.ready and ready.reasons == [] and ready.indexed_block == ready.head_block
@@ -836,6 +837,7 @@ def test_readiness_tells_the_truth(singapore, open_ledger):
     assert cut_off.ledger.chain().chain_id == 31337
 
 
+@pytest.mark.row("C9")
 def test_a_chain_that_stands_still_is_said(singapore, open_ledger, monkeypatch):
     monkeypatch.setattr(ledger.ledger, "_STALL_SECONDS", 0.3)
     profile = dataclasses.replace(singapore.profile, block_seconds=1)

@@ -14,11 +14,12 @@ from collections import Counter
 import kill_load
 import local_network
 import pytest
+from proof import form
 from service_process import ServiceProcess
 
 from ledger import devchain
 
-KILLS = 20
+KILLS = form(20, 200)
 
 
 @pytest.fixture
@@ -38,6 +39,8 @@ def service(network):
     service.stop()
 
 
+@pytest.mark.row("B1")
+@pytest.mark.row("B2")
 def test_what_was_acknowledged_survives_twenty_kills(network, service, capsys):
     seed = int(os.environ.get("KILLS_SEED", secrets.randbelow(10**6)))
     chance = random.Random(seed)

@@ -21,6 +21,7 @@ class FaultyNode:
     def __init__(self, upstream: str | None = None) -> None:
         self.upstream = upstream
         self.fault: Fault | None = None
+        self.withheld: set[str] = set()  # methods that are not passed on
         self.status = 200
         self.asked: list[str] = []
         self._http = httpx.Client(trust_env=False, timeout=30)
@@ -44,7 +45,7 @@ class FaultyNode:
         self.asked += [each["method"] for each in requests]
         nothing: list[Any] = [{"jsonrpc": "2.0", "id": each["id"], "result": None} for each in requests]
         answer: Any = nothing if isinstance(request, list) else nothing[0]
-        if self.upstream is not None:
+        if self.upstream is not None and self.withheld.isdisjoint(each["method"] for each in requests):
             answer = self.pass_on(request)
         return answer if self.fault is None else self.fault(request, answer)
 

@@ -74,6 +74,10 @@ class Anvil:
         """Take the newest blocks away, with their transactions."""
         self.ask("anvil_rollback", blocks)
 
+    def reorganise(self, blocks: int) -> None:
+        """Replace the newest blocks by as many others, which hold none of their transactions."""
+        self.ask("anvil_reorg", blocks, [])
+
     def pending(self) -> list[str]:
         """Hashes of the transactions that wait to be mined."""
         pool = self.ask("txpool_content")["pending"]

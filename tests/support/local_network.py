@@ -53,7 +53,7 @@ class Network:
             database_url=f"sqlite:///{database}",
             profile=self.profile,
             sequencer_key=self.keys["sequencer" if ours else "foreign_sequencer"],
-            relayer_key=self.keys["relayer" if ours else "foreign_relayer"],
+            relayer_keys=(self.keys["relayer" if ours else "foreign_relayer"],),
             promise_seconds=promise_seconds,
             wrapping_keys_file=self.wrapping_keys(),
         )

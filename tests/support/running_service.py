@@ -45,7 +45,7 @@ def settings_for(network: Network, folder: Path, administration: str = "SG", **c
         "database_url": f"sqlite:///{folder / 'ledger.db'}",
         "profile": network.profile,
         "sequencer_key_file": folder / "sequencer.json",
-        "relayer_key_file": folder / "relayer.json",
+        "relayer_key_files": (folder / "relayer.json",),
         "key_password_file": password_file,
         "port": 0,
         "open_reading": True,  # on a local network of validators too

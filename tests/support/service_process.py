@@ -34,7 +34,7 @@ class ServiceProcess:
             "LEDGER_PROFILE": str(profile),
             "LEDGER_PORT": "0",
             "LEDGER_SEQUENCER_KEY_FILE": str(settings.sequencer_key_file),
-            "LEDGER_RELAYER_KEY_FILE": str(settings.relayer_key_file),
+            "LEDGER_RELAYER_KEY_FILES": ",".join(map(str, settings.relayer_key_files)),
             "LEDGER_KEY_PASSWORD_FILE": str(settings.key_password_file),
             "LEDGER_OPEN_READING": "true",
             **(

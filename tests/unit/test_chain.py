@@ -110,6 +110,10 @@ GARBAGE = {
     "nothing": (200, lambda request, _: b""),
     "a list": (200, lambda request, _: []),
     "another id": (200, lambda request, _: {"jsonrpc": "2.0", "id": request["id"] + 1, "result": "0x1"}),
+    "a result twice": (
+        200,
+        lambda request, _: b'{"id":%d,"result":null,"result":"0x1"}' % request["id"],
+    ),
     "no result": (200, lambda request, _: {"jsonrpc": "2.0", "id": request["id"]}),
     "an error": (200, error({"code": -32000, "message": "busy"})),
     "an error that is text": (200, error("busy")),
@@ -118,6 +122,7 @@ GARBAGE = {
 }
 
 
+@pytest.mark.row("B15")
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("read", READS)
 def test_whatever_a_node_answers_is_one_error(node, chain, read, garbage):
@@ -191,6 +196,7 @@ def test_another_transactions_receipt_is_none(node, chain):
         chain.receipt(bytes(32))
 
 
+@pytest.mark.row("B15")
 def test_a_huge_answer_is_cut_off(node, chain, monkeypatch):
     monkeypatch.setattr(ledger.chain, "ANSWER_LIMIT_BYTES", 1 << 16)
     sent = []
@@ -209,6 +215,7 @@ def test_a_huge_answer_is_cut_off(node, chain, monkeypatch):
     assert sum(sent) < 64 << 20
 
 
+@pytest.mark.row("B15")
 def test_an_answer_that_drips_ends_in_time(node, chain, monkeypatch):
     """Each byte comes before the time of a read is over; the whole does not."""
     monkeypatch.setattr(ledger.chain, "ANSWER_SECONDS", 0.4)
@@ -225,6 +232,7 @@ def test_an_answer_that_drips_ends_in_time(node, chain, monkeypatch):
     assert time.monotonic() - began < 3
 
 
+@pytest.mark.row("B15")
 def test_an_answer_that_never_comes_ends_in_time(node, monkeypatch):
     monkeypatch.setattr(ledger.chain, "ANSWER_SECONDS", 0.3)
     node.fault = lambda request, _: time.sleep(1.5)

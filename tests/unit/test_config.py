@@ -150,7 +150,7 @@ def _config(**changes):
         "database_url": "sqlite:///x",
         "profile": PROFILE,
         "sequencer_key": b"\x01" * 32,
-        "relayer_key": b"\x02" * 32,
+        "relayer_keys": (b"\x02" * 32,),
     }
     return LedgerConfig(**(given | changes))
 
@@ -163,14 +163,14 @@ def _config(**changes):
         ({"administration": ""}, InvalidProfile, "2 to 8"),
         ({"promise_seconds": 0}, InvalidProfile, "at least 1"),
         ({"sequencer_key": bytes(32)}, InvalidKey, "sequencer"),
-        ({"relayer_key": b"\xff" * 32}, InvalidKey, "relayer"),
-        ({"relayer_key": b"\x01" * 31}, InvalidKey, "relayer"),
+        ({"relayer_keys": (b"\xff" * 32,)}, InvalidKey, "relayer"),
+        ({"relayer_keys": (b"\x02" * 32, b"\x01" * 31)}, InvalidKey, "relayer"),
     ],
     ids=str,
 )
 def test_settings_that_cannot_work_are_refused(changes, error, words):
     _config()
-    _config(sequencer_key=None, relayer_key=None)
+    _config(sequencer_key=None, relayer_keys=())
     with pytest.raises(error, match=words):
         _config(**changes)
 
@@ -180,5 +180,5 @@ def test_no_key_is_ever_shown():
     for text in (repr(config), str(config), f"{config}"):
         assert "ab" * 8 not in text and "\\xab" not in text and "PLANTED" not in text
     with pytest.raises(InvalidKey) as caught:
-        _config(relayer_key=b"\xff" * 32)
+        _config(relayer_keys=(b"\xff" * 32,))
     assert "ff" * 8 not in str(caught.value) and "\\xff" not in str(caught.value)

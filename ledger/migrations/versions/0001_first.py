@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("contract", "sequence", name=op.f("pk_chain_events")),
     )
+    op.create_index("chain_events_name", "chain_events", ["name"], unique=False)
     op.create_index(op.f("ix_chain_events_block_number"), "chain_events", ["block_number"], unique=False)
     op.create_table(
         "chain_heads",
@@ -117,6 +118,7 @@ def upgrade() -> None:
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("reverts", sa.Integer(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_custody")),
         sa.UniqueConstraint("digest", name=op.f("uq_custody_digest")),
@@ -269,6 +271,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("account", sa.LargeBinary(length=20), nullable=False),
         sa.Column("nonce", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("purpose", sa.String(length=8), nullable=False),
         sa.Column("made_at_block", sa.BigInteger(), nullable=False),
@@ -276,6 +279,8 @@ def upgrade() -> None:
         sa.Column("mined_in", sa.BigInteger(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_transactions")),
-        sa.UniqueConstraint("account", "nonce", name=op.f("uq_transactions_account_nonce")),
+        sa.UniqueConstraint(
+            "account", "nonce", "version", name=op.f("uq_transactions_account_nonce_version")
+        ),
     )
     op.create_index("transactions_state", "transactions", ["state"], unique=False)

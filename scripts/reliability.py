@@ -1,0 +1,120 @@
+"""Write `docs/reliability.md`: each row with the tests that prove it and the planted bugs that turn them red.
+
+    .venv/bin/python scripts/reliability.py [--check]
+
+The tests say which row they prove (`@pytest.mark.row("B11")`), a planted bug says which tests must notice it. With `--check`
+nothing is written; it ends with 1 where the file is old, a row has no test or no planted bug, or a test names no row.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+PAGE = PROJECT / "docs" / "reliability.md"
+#: What may happen, by row; the letters are those of the design's list.
+ROWS = {
+    "B1": "the worker is killed again and again under load",
+    "B2": "worker and chain are killed together, and the chain forgets its newest blocks",
+    "B3": "a kill between accepting, noting, sending and hearing of it",
+    "B4": "the node takes a transaction and its answer is lost",
+    "B5": "the node takes a transaction and forgets it",
+    "B6": "a nonce that nothing holds, with others behind it",
+    "B7": "a row of noted transactions that never went out",
+    "B8": "somebody else uses the key",
+    "B9": "two workers by mistake",
+    "B10": "two prepare the same at the same moment",
+    "B11": "two versions of one nonce, either of which is mined",
+    "B12": "a record is refused; a transaction is stuck at the head of its key's line",
+    "B13": "a reorganisation takes a mined transaction away",
+    "B14": "the chain stands still and comes back",
+    "B15": "the node answers garbage, or serves another chain",
+    "B18": "the base fee rises, gas is free, blocks become too small",
+    "B19": "one record makes its batch revert",
+    "several-keys": "several keys send side by side",
+    "C1": "any tree of forks, with restarts",
+    "C2": "the chain turns away and back between a block and its logs",
+    "C3": "the node leaves logs out of a valid answer",
+    "C4": "a node that lags, behind the same address as one that does not",
+    "C5": "the indexer is killed, or there are two",
+    "C6": "the past meets the present while blocks go on coming",
+    "C7": "a reorganisation of what counted as final",
+    "C8": "another chain, another contract",
+    "C9": "the indexer stands still and nothing says so",
+    "C10": "an event of a later version",
+    "C11": "a slow node is taken for a reorganisation",
+    "H4": "an older database is restored",
+}
+HEAD = """# What it survives
+
+Written by `scripts/reliability.py` and kept fresh by `make check`. Every row has tests on the real chain and database, and
+planted bugs that must turn them red (`.venv/bin/python tests/mutants/backend.py [NAME…]`). `make test` runs the short forms,
+`make proof` the long ones.
+
+| row | what happens | tests | planted bugs |
+| --- | --- | --- | --- |
+"""
+
+
+def marked(path: Path) -> list[tuple[str, str]]:
+    """Rows and the tests of a file that prove them."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for mark in node.decorator_list:
+            if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.row":
+                argument = mark.args[0]
+                assert isinstance(argument, ast.Constant)  # noqa: S101  it is written so
+                found.append((str(argument.value), node.name))
+    return found
+
+
+def planted() -> list[tuple[str, str, list[str]]]:
+    """Planted bugs: their name, the file of their tests, and the parts of names that choose among them."""
+    found = []
+    for node in ast.walk(ast.parse((PROJECT / "tests/mutants/backend.py").read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Mutant":
+            values = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            found.append((str(values[0]), str(values[4]), str(values[5]).split(" or ")))
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or check it."""
+    tests: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for file in sorted((PROJECT / "tests").rglob("test_*.py")):
+        for row, test in marked(file):
+            tests[row].append((str(file.relative_to(PROJECT)), test))
+    bugs: dict[str, list[str]] = defaultdict(list)
+    for name, tested, parts in planted():
+        for row, proofs in tests.items():
+            if any(tested == path and any(part in test for part in parts) for path, test in proofs):
+                bugs[row].append(name)
+    lines = []
+    wrong = [f"{row} is no row" for row in tests if row not in ROWS]
+    for row, what in ROWS.items():
+        wrong += [f"{row} has no test"] if not tests[row] else []
+        wrong += [f"{row} has no planted bug"] if not bugs[row] else []
+        by_file: dict[str, list[str]] = defaultdict(list)
+        for path, test in tests[row]:
+            by_file[path].append(test.removeprefix("test_").replace("_", " "))
+        proofs_text = "<br>".join(f"`{path}`: {'; '.join(names)}" for path, names in by_file.items())
+        lines.append(f"| {row} | {what} | {proofs_text} | {', '.join(sorted(set(bugs[row])))} |\n")
+    page = HEAD + "".join(lines)
+    for each in wrong:
+        print(each)
+    if "--check" not in arguments:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page)
+    elif not PAGE.exists() or PAGE.read_text() != page:
+        wrong.append("")
+        print("docs/reliability.md is old: run scripts/reliability.py")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
