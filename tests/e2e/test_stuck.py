@@ -178,6 +178,8 @@ def test_a_row_of_transactions_that_never_went_out_goes_out_in_order(at_work, no
     before = rows(at_work, "hash, raw")
     node.withheld, node.fault = set(), None
     at_work.reopen()
+    at_work.turn()  # at once, not when they are stuck for some blocks
+    assert all(at_work.ledger._chain.receipt(transaction_hash) for transaction_hash, _ in before)
     at_work.settle()
     assert states(at_work, at_work.manifest_open) == ["final"] * 3
     assert rows(at_work, "hash, raw")[: len(before)] == before
