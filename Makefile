@@ -1,7 +1,8 @@
 # make demo   set everything up, run the main job, end
 # make up     leave the same system running; make down stops it
 # make network       a chain of four real validators, founded and left running; make network-down stops it
-# make setup  the set-up alone      make test   every test      make proof  its long forms, hours      make bench   the figures      make fuzz   ten minutes a parser
+# make setup  the set-up alone      make test   every test      make bench   the figures      make fuzz   ten minutes a parser
+# make proof  the long forms of what docs/reliability.md lists: hours
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -44,6 +45,7 @@ network: setup
 
 network-down:
 	@$(BIN)/python scripts/network.py down
+
 proof: setup
 	scripts/proof
 
