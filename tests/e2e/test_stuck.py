@@ -27,6 +27,12 @@ def states(at_work, manifest):
     return [view.state for view in at_work.ledger.consignment_records(manifest.consignment)[1:]]
 
 
+def custody_states(at_work):
+    """What the sender believes of its records."""
+    with closing(sqlite3.connect(at_work.ledger._store.path)) as database:
+        return {state for (state,) in database.execute("SELECT DISTINCT state FROM custody")}
+
+
 def on_chain(at_work):
     """Records that the chain took, and refusals."""
     with closing(sqlite3.connect(at_work.ledger._store.path)) as database:
@@ -108,6 +114,7 @@ class TestABumpedTransaction:
         at_work.settle()
         assert states(at_work, at_work.manifest_open) == ["final"]
         assert on_chain(at_work) == (2, 0)
+        assert custody_states(at_work) == {"done"}
         expected = ["final", "outrun"] if mined == 0 else ["outrun", "final"]
         assert [state for _, _, state in rows(at_work)[-2:]] == expected
         sealed(at_work)
