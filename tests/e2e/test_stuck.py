@@ -396,3 +396,4 @@ def test_an_offer_follows_the_policy_of_its_chain(founded):
         free = dataclasses.replace(development, kind=kind)
         assert fees.first(free, 10_000) == Fees(1_000, 1)
         assert fees.raised(free, 10_000, Fees(1_000, 1)) is None
+        assert fees.raised(free, 10_000, Fees(500, 1)) is None  # as before the profile named a higher price
