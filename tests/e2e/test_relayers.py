@@ -116,6 +116,26 @@ def test_a_key_that_is_stuck_keeps_its_own_consignments_back_and_no_others(at_wo
 
 
 @pytest.mark.row("several-keys")
+def test_what_connects_two_consignments_waits_for_both_where_two_keys_carry_them(at_work, keys, monkeypatch):
+    monkeypatch.setattr("ledger.anchoring.RECORDS_A_BATCH", 1)
+    at_work.anvil.automine(False)
+    vessel, box = at_work.opened(), at_work.opened()
+    at_work.turn()
+    assert senders(at_work)[vessel.consignment] != senders(at_work)[box.consignment]
+    at_work.recorded(CustodyKind.CONSOLIDATE, "exporter", box.consignment, subject=vessel.consignment)
+    at_work.turn()
+    [of_vessel] = senders(at_work)[vessel.consignment]
+    for transaction in pending_of(at_work, "0x" + of_vessel.hex()):
+        at_work.anvil.drop(transaction["hash"])
+    at_work.anvil.mine(1)
+    at_work.anvil.automine(True)
+    at_work.settle()
+    assert rows(at_work, "SELECT count(*) FROM chain_refusals") == [(0,)]
+    assert rows(at_work, "SELECT count(*) FROM chain_custody") == [(3,)]
+    at_work.check_everything()
+
+
+@pytest.mark.row("several-keys")
 @pytest.mark.parametrize("seed", range(form(1, 40)))
 def test_whatever_is_connected_is_mined_in_its_order_whichever_key_is_mined_first(
     at_work, keys, monkeypatch, seed

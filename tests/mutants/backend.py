@@ -965,7 +965,7 @@ MUTANTS = [
         "            self._above[one] = other",
         "            pass",
         "tests/e2e/test_relayers.py",
-        "mined_in_its_order",
+        "waits_for_both",
     ),
     Mutant(
         "index-balancer",
