@@ -61,7 +61,7 @@ def require_fit_for_production(settings: Settings) -> None:
             raise InvalidProfile("LEDGER_PUBLIC_URL", "tokens would travel unencrypted; it must be https")
     for name, key in (
         ("sequencer", settings.config.sequencer_key),
-        ("relayer", settings.config.relayer_key),
+        *(("relayer", key) for key in settings.config.relayer_keys),
     ):
         if key is not None and account_of(key) in DEVELOPMENT_ACCOUNTS:
             raise InvalidKey(
