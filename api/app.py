@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api import problems
 from api.bodies import MAX_BODY_BYTES, BodyLimit
+from api.limits import Buckets, Limits
 from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
 from api.routes import (
@@ -83,6 +84,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, streamed=frozenset({manifests.BATCH_PATH}))
+    app.add_middleware(
+        Limits,
+        requests=Buckets(settings.requests_per_minute),
+        sign_ins=Buckets(settings.sign_ins_per_minute),
+        proxies=settings.proxies,
+    )
     app.state.figures = Figures()
     app.add_middleware(Observing, figures=app.state.figures)  # around the others
     return app

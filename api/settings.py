@@ -32,6 +32,12 @@ def _split(paths: object) -> object:
     )
 
 
+def _addresses(listed: object) -> object:
+    if not isinstance(listed, str):
+        return listed
+    return tuple(str(ipaddress.ip_address(each.strip())) for each in listed.split(",") if each.strip())
+
+
 class Settings(BaseSettings):
     """One administration's service.
 
@@ -48,6 +54,9 @@ class Settings(BaseSettings):
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
         wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
             development chain alone.
+        requests_per_minute: How many one client address may send to one process of the API, all at once too.
+        sign_ins_per_minute: How many challenges and sign-ins of these, counted apart.
+        proxies: Addresses whose `X-Forwarded-For` is believed, separated by commas; nobody's unless said.
         public_url: Where people reach the service, `https://ledger.customs.example`: what they sign in to. It may be left
             out on a development chain alone, where it is this machine.
         open_reading: Let programs on this machine read without a sign-in: on a development chain unless said otherwise,
@@ -66,6 +75,9 @@ class Settings(BaseSettings):
     key_password_file: Path | None = None
     promise_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     wrapping_keys_file: Path | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
+    sign_ins_per_minute: Annotated[int, Field(ge=1)] = 1_200
+    proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()
     public_url: Annotated[str | None, AfterValidator(_require_site)] = None
     open_reading: bool | None = None
 

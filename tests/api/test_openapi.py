@@ -12,7 +12,7 @@ from ledger.core.records import Domain
 from ledger.messages import CustodySubmissions, ManifestSubmission, from_hex
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
-ALWAYS = {"500", "503"}
+ALWAYS = {"429", "500", "503"}
 WITH_BODY = {"400", "413", "415", "422"}
 
 

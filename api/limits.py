@@ -1,0 +1,137 @@
+"""How much each client may ask: a token bucket a client, so that who asks too much slows down nobody else.
+
+Each process of the API counts for itself. A client is the address of its connection (of IPv6 the first 64 bits, which one
+owner has whole), or, behind a proxy that the settings name, the last address in `X-Forwarded-For` that is no such proxy.
+Accounts are **not** counted here: what an unsigned request says of its account is anybody's word.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import TOO_MANY_REQUESTS, Problem
+
+MOST_CLIENTS = 10_000  # remembered at a time, about 2 MB; who was longest away is forgotten, and begins anew
+_SIGN_IN = "/v1/sessions"
+_NOT_COUNTED = frozenset(
+    {"/healthz", "/readyz", "/metrics"}
+)  # a monitor must see a service that is asked too much
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+class Buckets:
+    """Token buckets by name. Not thread-safe: it is used on the event loop.
+
+    Args:
+        per_minute: How fast a bucket fills, and how much it holds, at least 1.
+        most: How many are remembered.
+        clock: Seconds that never go back, whatever is done to the time of day.
+    """
+
+    def __init__(
+        self, per_minute: int, most: int = MOST_CLIENTS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._holds = float(per_minute)
+        self._per_second = per_minute / 60
+        self._most = most
+        self._clock = clock
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, name: str) -> float:
+        """Take a token of a bucket; returns 0, or in how many seconds there is one. A refusal takes nothing."""
+        now = self._clock()
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            if len(self._buckets) >= self._most:
+                self._buckets.popitem(last=False)
+            bucket = self._buckets[name] = _Bucket(self._holds, now)
+        self._buckets.move_to_end(name)
+        bucket.tokens = min(self._holds, bucket.tokens + (now - bucket.at) * self._per_second)
+        bucket.at = now
+        if bucket.tokens >= 1:
+            bucket.tokens -= 1
+            return 0.0
+        return (1 - bucket.tokens) / self._per_second
+
+
+def client_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
+    """Who asks.
+
+    Args:
+        peer: Address of the connection.
+        forwarded: `X-Forwarded-For` as it was sent.
+        proxies: Addresses whose `X-Forwarded-For` is believed.
+    """
+    address = peer
+    for said in reversed(forwarded.split(",")):
+        if address not in proxies:
+            break
+        try:
+            address = str(ipaddress.ip_address(said.strip()))
+        except ValueError:
+            break  # a proxy that says no address is itself the client
+    try:
+        read = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(read, ipaddress.IPv6Address):
+        if read.ipv4_mapped is not None:
+            return str(read.ipv4_mapped)
+        return str(ipaddress.ip_network((read, 64), strict=False))
+    return str(read)
+
+
+class Limits:
+    """ASGI middleware: answers 429 to a client that asks too much, before anything of its request is read.
+
+    Args:
+        app: What is served.
+        requests: Of any kind.
+        sign_ins: Challenges and attempts to sign in, which are counted here alone.
+        proxies: Addresses whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(self, app: ASGIApp, requests: Buckets, sign_ins: Buckets, proxies: Collection[str]) -> None:
+        self.app = app
+        self._requests = requests
+        self._sign_ins = sign_ins
+        self._proxies = frozenset(proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in _NOT_COUNTED:
+            await self.app(scope, receive, send)
+            return
+        peer = scope["client"][0] if scope.get("client") else ""
+        forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+        signs_in = scope["method"] == "POST" and scope["path"].startswith(_SIGN_IN)
+        buckets = self._sign_ins if signs_in else self._requests
+        wait = buckets.take(client_of(peer, forwarded, self._proxies))
+        if wait == 0:
+            await self.app(scope, receive, send)
+            return
+        seconds = max(1, math.ceil(wait))
+        what = "sign-ins" if signs_in else "requests"
+        problem = Problem(
+            TOO_MANY_REQUESTS,
+            f"This address sends more {what} than are taken; go on in {seconds} s.",
+            {"retry_after_seconds": seconds},
+            {"retry-after": str(seconds)},
+        )
+        await problem.to_response()(scope, receive, send)
