@@ -83,6 +83,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_sends_nothing_twice(s
             manifests.append(singapore.lodged())
             digests.append(singapore.recorded(CustodyKind.SEAL, "exporter", manifests[0].consignment))
             time.sleep(0.05 * chance.random())
+        time.sleep(0.15 * chance.random())  # else a kill never comes while the worker is writing
         kill(child)
     singapore.settle()
     _nothing_lost_nothing_twice(singapore, manifests, digests)
