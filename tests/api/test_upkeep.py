@@ -35,7 +35,8 @@ def said(network, settings, monkeypatch, capsys):
     for name, value in settings.model_dump().items():
         if value is not None:
             given = network.folder / "profile.json" if name == "profile" else value
-            monkeypatch.setenv(f"LEDGER_{name.upper()}", str(given))
+            text = ",".join(map(str, given)) if isinstance(given, tuple) else str(given)
+            monkeypatch.setenv(f"LEDGER_{name.upper()}", text)
 
     def run(*arguments, status=0):
         assert main(arguments) == status
