@@ -238,6 +238,8 @@ def test_it_rotates_while_others_write_and_the_old_key_can_go(store, database_ur
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        while not added:  # it is at work
+            stop.wait(0.001)
         add_wrapping_key(keys)
         result = upkeep.rewrap(store, store._vault, still)
     finally:
