@@ -228,13 +228,7 @@ class _BoundedProvider(JSONBaseProvider):
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
         sent_id = orjson.loads(body)["id"]
-        received, status = self._post(method, body)
-        try:
-            parsed = orjson.loads(received)
-        except orjson.JSONDecodeError:
-            raise ChainUnavailable(
-                self.shown, f"its answer to {method} is no JSON (HTTP status {status})"
-            ) from None
+        received, parsed = self._ask(method, body)
         if (
             not isinstance(parsed, dict)
             or parsed.get("id") != sent_id
@@ -247,6 +241,16 @@ class _BoundedProvider(JSONBaseProvider):
             raise ChainUnavailable(self.shown, f"its answer to {method} has a name twice")
         return cast(RPCResponse, parsed)
 
+    def _ask(self, method: str, body: bytes) -> tuple[bytes, Any]:
+        """Send a request: the answer's bytes, and what they say as JSON."""
+        received, status = self._post(method, body)
+        try:
+            return received, orjson.loads(received)
+        except orjson.JSONDecodeError:
+            raise ChainUnavailable(
+                self.shown, f"its answer to {method} is no JSON (HTTP status {status})"
+            ) from None
+
     def make_requests(self, method: str, params: Sequence[Sequence[Any]]) -> list[Any]:
         """Several requests of one method in one list; their ids are their places."""
         body = orjson.dumps(
@@ -255,13 +259,7 @@ class _BoundedProvider(JSONBaseProvider):
                 for place, each in enumerate(params)
             ]
         )
-        received, status = self._post(method, body)
-        try:
-            parsed = orjson.loads(received)
-        except orjson.JSONDecodeError:
-            raise ChainUnavailable(
-                self.shown, f"its answer to {method} is no JSON (HTTP status {status})"
-            ) from None
+        _, parsed = self._ask(method, body)
         if not isinstance(parsed, list):
             raise ChainUnavailable(self.shown, f"its answer to {len(params)} of {method} is no list")
         return parsed
