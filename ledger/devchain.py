@@ -71,7 +71,12 @@ def die_with_parent() -> None:
 
 
 def start(
-    folder: Path | str, *, port: int | None = None, block_seconds: int = 1, lifetime: Lifetime = "detached"
+    folder: Path | str,
+    *,
+    port: int | None = None,
+    block_seconds: int = 1,
+    states_in_memory: int = 0,
+    lifetime: Lifetime = "detached",
 ) -> DevChain:
     """Start the chain of this folder, or find it running already.
 
@@ -79,6 +84,8 @@ def start(
         folder: Kept between runs: `state.json`, `anvil.log`, `process.json`.
         port: A port of 127.0.0.1; without one, the last one of this folder if it is free, else any free one.
         block_seconds: Seconds between blocks; 0 makes a block for each transaction.
+        states_in_memory: States of so many newest blocks are kept, none on disk. Without it anvil keeps about 500 there
+            and the others on disk, from which it answers wrongly about blocks that replaced others.
         lifetime: `detached` outlives the caller, `parent` ends with the *thread* that started it (the kernel's rule).
 
     Raises:
@@ -93,10 +100,12 @@ def start(
         raise InvalidProfile(str(folder), error.strerror or "it cannot be written to") from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two chains on one state would each overwrite the other's
-        return status(folder) or _start(folder, port, block_seconds, lifetime)
+        return status(folder) or _start(folder, port, block_seconds, states_in_memory, lifetime)
 
 
-def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetime) -> DevChain:
+def _start(
+    folder: Path, port: int | None, block_seconds: int, states_in_memory: int, lifetime: Lifetime
+) -> DevChain:
     port = port or _last_free_port(folder) or free_port()
     genesis_time = _genesis_time(folder)
     command = [
@@ -110,6 +119,8 @@ def _start(folder: Path, port: int | None, block_seconds: int, lifetime: Lifetim
     ]  # fmt: skip
     if block_seconds:
         command += ["--block-time", str(block_seconds)]
+    if states_in_memory:
+        command += ["--prune-history", str(states_in_memory)]
     ends_with_us: Callable[[], None] | None = die_with_parent if lifetime == "parent" else None
     with (folder / "anvil.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  the command is built from constants and numbers above

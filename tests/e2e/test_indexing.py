@@ -30,7 +30,7 @@ from ledger.indexing import Indexer
 from ledger.ledger import Ledger
 from ledger.store import Store
 
-TREES = form(19, 200)
+TREES = form(20, 200)
 
 
 class Cast:
@@ -101,19 +101,8 @@ class Cast:
         if self.anvil.ask("anvil_getAutomine"):
             self.chain.wait(transaction_hash)
 
-    def turn(self) -> int:
-        """One turn, tried again as the worker does: of a block that it has just replaced anvil may have no state."""
-        for tried in range(20):
-            try:
-                return self.indexer.advance()
-            except ChainUnavailable:
-                time.sleep(0.05)
-                if tried % 4 == 3:
-                    self.anvil.mine(1)  # as a chain goes on
-        return self.indexer.advance()
-
     def catch_up(self) -> None:
-        while self.turn():
+        while self.indexer.advance():
             pass
 
     def from_scratch(self):
@@ -198,7 +187,7 @@ def test_after_any_tree_of_forks_the_store_equals_an_index_from_scratch(cast, se
                     cast.anvil.roll_back(depth)
                     cast.put(cast.records(chance, 1))  # the new branch differs from its first block on
             case 4:
-                cast.turn()
+                cast.indexer.advance()
             case 5:
                 depth = chance.randint(1, max(1, min(64, cast.anvil.head() - floor)))
                 if cast.anvil.head() - floor >= depth:
@@ -206,7 +195,7 @@ def test_after_any_tree_of_forks_the_store_equals_an_index_from_scratch(cast, se
         if chance.random() < 0.3:
             cast.indexer = Indexer(cast.chain, cast.store)  # a restart: nothing is remembered
         if chance.random() < 0.5:
-            cast.turn()
+            cast.indexer.advance()
     followed = cursor(cast.store)
     assert followed is not None
     cast.anvil.mine(max(1, followed[0] - cast.anvil.head() + 1))  # a shorter chain is a node that lags

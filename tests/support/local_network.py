@@ -94,7 +94,9 @@ def begin(folder: Path, *, block_seconds: int = 0, validators: Validators | None
         network = Network(folder, validators, validators.deploy(seats), keys)
         validators.fund(*senders)
     else:
-        chain = devchain.start(folder / "chain", block_seconds=block_seconds, lifetime="parent")
+        chain = devchain.start(
+            folder / "chain", block_seconds=block_seconds, states_in_memory=100_000, lifetime="parent"
+        )
         network = Network(folder, chain, deploy(chain.url, seats, block_seconds=block_seconds), keys)
         for sender in senders:
             devchain.fund(chain.url, sender)
