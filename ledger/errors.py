@@ -17,6 +17,8 @@
     │  ├─ InvalidTrust                  not a trust file (has the place)
     │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
+    │  ├─ InvalidQuestion               an auditor's question without what it needs, or with what it does not take
+    │  ├─ InvalidPaper                  not a file of documents that an auditor holds
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
     │  ├─ InvalidSignIn                 a sign-in text is not this service's, expired or used (has the rule)
@@ -34,6 +36,7 @@
     ├─ RecordRefused                    the custody rules refuse the record: one class a refusal
     ├─ ContractError                    a contract reverted: one class a Solidity error
     ├─ NotFound (also LookupError)      no such manifest, consignment, account, head
+    │  └─ UnknownQuestion               no such question of an auditor; it has those there are
     ├─ Conflict                         the same thing exists in another form
     ├─ StoreError                       the database is missing, foreign or unusable
     │  ├─ NodeMissing                   a node of the log's tree is not in the store
@@ -264,6 +267,34 @@ class JournalUnusable(InvalidInput):
         super().__init__(
             f"The replay in {folder} can't be gone on with: {rule}. Remove the folder, or name another one."
         )
+
+
+class InvalidQuestion(InvalidInput):
+    """A question of an auditor lacks what it needs, or names what it does not take.
+
+    Attributes:
+        question: Its name.
+        rule: What is wrong.
+    """
+
+    def __init__(self, question: str, rule: str) -> None:
+        self.question = question
+        self.rule = rule
+        super().__init__(f"The question {question} can't be answered so: {rule}.")
+
+
+class InvalidPaper(InvalidInput):
+    """A file holds no document, disclosure or proof that an auditor's question can use.
+
+    Attributes:
+        file: Its name.
+        rule: What is wrong.
+    """
+
+    def __init__(self, file: str, rule: str) -> None:
+        self.file = file
+        self.rule = rule
+        super().__init__(f"{file}: {rule}.")
 
 
 class InvalidDeclaration(InvalidInput):
@@ -1445,6 +1476,19 @@ class NotFound(LedgerError, LookupError):
         self.what = what
         self.key = key[:200]
         super().__init__(f"There is no {what} {self.key} here.")
+
+
+class UnknownQuestion(NotFound):
+    """There is no such question for an auditor to ask.
+
+    Attributes:
+        questions: Those there are.
+    """
+
+    def __init__(self, question: str, questions: tuple[str, ...]) -> None:
+        super().__init__("question", question)
+        self.questions = list(questions)
+        self.args = (f"There is no question {self.key}; the questions are {', '.join(questions)}.",)
 
 
 class Conflict(LedgerError):

@@ -150,7 +150,7 @@ class Checker:
         rows: list[bytes] = []
         number = chunk.first
         try:
-            for shown in blocks.decode(_plain(chunk)):
+            for shown in blocks.decode(plain(chunk)):
                 if number > chunk.last:
                     raise _Wrong("chain", f"more blocks are there than the {chunk.last} that were announced")
                 self._block(shown, number, outcome, rows)
@@ -207,7 +207,7 @@ class Checker:
     ) -> None:
         place = 0
         for at, receipt in enumerate(shown.receipts):
-            for log in self._logs(receipt):
+            for log in self.logs(receipt):
                 if isinstance(log, bytes):
                     rows.append(self._row(log, number, time, place))
                 elif log.address in self._names:
@@ -218,7 +218,7 @@ class Checker:
                     )
                 place += 1
 
-    def _logs(self, receipt: bytes) -> Iterator[bytes | receipts.Log]:
+    def logs(self, receipt: bytes) -> Iterator[bytes | receipts.Log]:
         """The receipt's logs in order; those that have RecordAppended's form as their bytes."""
         at, end = _logs_of(receipt)
         prefix, width = self._prefix, len(self._prefix)
@@ -459,7 +459,7 @@ def _bloom_bits(address: bytes) -> int:
     return sum({1 << (int.from_bytes(hashed[at : at + 2], "big") & 2047) for at in (0, 2, 4)})
 
 
-def _plain(chunk: Chunk) -> bytes:
+def plain(chunk: Chunk) -> bytes:
     """A chunk's bytes, unpacked where they are packed; a hash over them was checked by whoever read them."""
     if not chunk.compressed:
         return chunk.data

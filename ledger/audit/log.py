@@ -43,6 +43,7 @@ class Head:
         anchored_at: Unix seconds.
         block: Number of its block.
         sequence: Of its event.
+        place: Of its event among the block's logs.
     """
 
     administration: bytes
@@ -52,6 +53,7 @@ class Head:
     anchored_at: int
     block: int
     sequence: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Closure:
         closed_at: Unix seconds.
         block: Number of its block.
         sequence: Of its event.
+        place: Of its event among the block's logs.
+        root: Root of the successor, 32 bytes, or None if it was withdrawn.
         former_party: Who issued the former manifest, 16 bytes; None if no transaction shows it.
         former_root: Root of the former manifest, 32 bytes; None if no transaction shows it.
     """
@@ -87,6 +91,8 @@ class Closure:
     closed_at: int
     block: int
     sequence: int
+    place: int
+    root: bytes | None
     former_party: bytes | None
     former_root: bytes | None
 
@@ -146,7 +152,7 @@ class Log:
         member = self._registry.administrations.get(code)
         if member is None or not member.is_active:
             raise self._refuse(event, f"{party_text(code)} is no active administration")
-        last = self.last.get(code) or Head(code, 1, 0, ZERO32, 0, 0, 0)
+        last = self.last.get(code) or Head(code, 1, 0, ZERO32, 0, 0, 0, 0)
         if epoch != last.epoch or size <= last.size or values["anchoredAt"] != event.time:
             raise self._refuse(
                 event, f"epoch {epoch} and size {size} do not follow epoch {last.epoch} and size {last.size}"
@@ -157,7 +163,7 @@ class Log:
                 raise self._refuse(event, f"0x{event.sender.hex()} is no sequencer of {party_text(code)}")
             self._need_standing(event, account)
         self._need_proof(event, last)
-        head = Head(code, epoch, size, root, event.time, event.block, event.sequence)
+        head = Head(code, epoch, size, root, event.time, event.block, event.sequence, event.place)
         self.last[code] = head
         self.heads += 1
         self._extend_line(
@@ -210,7 +216,7 @@ class Log:
         epoch, size = (1, 0) if last is None else (last.epoch, last.size)
         if (values["epoch"], values["frozenSize"]) != (epoch + 1, size):
             raise self._refuse(event, f"it does not freeze epoch {epoch} at size {size}")
-        self.last[code] = Head(code, epoch + 1, 0, ZERO32, 0, event.block, event.sequence)
+        self.last[code] = Head(code, epoch + 1, 0, ZERO32, 0, event.block, event.sequence, event.place)
         self._extend_line(code, (epoch + 1).to_bytes(4, "big"), bytes((values["reason"],)))
 
     def _closed(self, event: Happening) -> Closure:
@@ -259,6 +265,8 @@ class Log:
             event.time,
             event.block,
             event.sequence,
+            event.place,
+            None if record.manifest_id is None else record.manifest_root,
             former_party,
             former_root,
         )

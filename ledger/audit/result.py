@@ -25,7 +25,7 @@ addresses are bytes, times Unix seconds. A replay that ended early (`digest` is 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -355,13 +355,17 @@ class Replayed:
         Raises:
             NotFound: It was never opened, up to the last block.
         """
+        acts, connected = self.connected(consignment)
+        return history_of(consignment, acts, connected, self.accounts, documents)
+
+    def connected(self, consignment: bytes) -> tuple[list[Act], set[bytes]]:
+        """The acts of everything connected with a consignment, each once and in order, and what is connected.
+
+        Raises:
+            NotFound: It was never opened, up to the last block.
+        """
         if consignment not in self.fold.custody:
             raise NotFound("consignment", "0x" + consignment.hex())
-        acts, connected = self._connected(consignment)
-        return _history(consignment, acts, connected, self.accounts, documents)
-
-    def _connected(self, consignment: bytes) -> tuple[list[Act], set[bytes]]:
-        """The acts of everything connected, each once and in order, and what is connected."""
         known: set[bytes] = set()
         new = {consignment}
         found: dict[int, Act] = {}
@@ -441,20 +445,29 @@ class _Periods:
             self.ended.append(Period(self._value, self._since, time, self._began_by, by))
 
 
-def _history(
+def history_of(
     consignment: bytes,
     acts: Sequence[Act],
-    connected: set[bytes],
+    connected: Collection[bytes],
     accounts: Mapping[bytes, AccountHistory],
-    documents: Documents | None,
+    documents: Documents | None = None,
 ) -> ConsignmentHistory:
+    """One consignment, whole, from the acts of everything connected with it.
+
+    Args:
+        consignment: Its id, 32 bytes; one of the acts opens it.
+        acts: All acts of all that is connected, in order.
+        connected: What is connected, itself included.
+        accounts: The signers' accounts.
+        documents: As for `Replayed.history`.
+    """
     custody = Custody()
     holders, offers, insides = _Periods(), _Periods(), _Periods()
     holds: dict[bytes, HoldPeriod] = {}
     releases: dict[bytes, ReleasePeriod] = {}
     closed: list[tuple[int, int | None]] = []
     for act in acts:
-        custody.apply(act.record, act.digest, act.signer, _standing(accounts[act.signer]), act.accepted_at)
+        custody.apply(act.record, act.digest, act.signer, standing_of(accounts[act.signer]), act.accepted_at)
         if consignment not in custody:
             continue
         holders.see(_party(custody.custodian(consignment)), act)
@@ -519,8 +532,8 @@ def _party(party: bytes) -> bytes | None:
     return None if party == ZERO16 else party
 
 
-def _standing(account: AccountHistory) -> Standing:
-    """What is known of the account now; that its administration was active then, the replay has judged."""
+def standing_of(account: AccountHistory) -> Standing:
+    """An account's standing as `Custody.apply` takes it: what is known of it now; its administration counts as active."""
     return Standing(
         account.party, account.roles, account.valid_until, account.revoked_from, account.revoked_at, True
     )

@@ -6,14 +6,16 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import files, outcome
+from ledger.cli import files, options, outcome
 from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
 from ledger.cli.output import Output, Page
+from ledger.core.identifiers import Party
 
 if TYPE_CHECKING:
     from ledger.audit.blocks import Source
@@ -30,6 +32,7 @@ app = typer.Typer(
         "cargo-ledger audit replay --trust sg.trust.json",
         "cargo-ledger audit export chain.audit",
         "cargo-ledger audit replay chain.audit --trust sg.trust.json",
+        "cargo-ledger audit ask disputed chain.audit --trust sg.trust.json",
     ),
 )
 
@@ -241,6 +244,118 @@ def compare(
     if found:
         outcome.end(outcome.Exit.REFUSED)
     outcome.end(_EXITS.get(data["verdict"], outcome.Exit.INDETERMINATE))
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit ask holder --consignment 0xc98c… --at 2026-03-01T14:30:00Z --trust sg.trust.json",
+        "cargo-ledger audit ask amended chain.audit --documents papers/ --trust sg.trust.json",
+        "cargo-ledger audit ask late-records chain.audit --over-hours 48 --trust sg.trust.json --json",
+    )
+)
+def ask(
+    question: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUESTION",
+            help="holder, allowed, signed-since, amended, released-before, shared-containers, moved-while-held, "
+            "disputed, late-manifests or late-records.",
+        ),
+    ],
+    export: ExportArgument = None,
+    *,
+    trust: TrustOption,
+    profile: NodeOption = None,
+    documents: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--documents",
+            metavar="PATH",
+            exists=True,
+            help="Documents you hold, a file or a folder of them: evidence and accompanying files, disclosures, proofs, or "
+            "a document with its secret. What none of them shows is said to be not disclosed.",
+        ),
+    ] = None,
+    consignment: Annotated[
+        bytes | None, typer.Option(metavar="ID", parser=options.bytes32, help="A consignment's id.")
+    ] = None,
+    at: Annotated[
+        datetime | None, typer.Option(metavar="TIME", parser=options.time, help="As of which second.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", parser=options.address, help="An account.")
+    ] = None,
+    party: Annotated[
+        Party | None, typer.Option(metavar="PARTY", parser=options.party, help="A party.")
+    ] = None,
+    record: Annotated[
+        bytes | None,
+        typer.Option(metavar="DIGEST", parser=options.bytes32, help="A custody record, by its digest."),
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            parser=options.time,
+            help="From which second on; by default what its revocation says.",
+        ),
+    ] = None,
+    container: Annotated[str | None, typer.Option(metavar="NUMBER", help="A container's number.")] = None,
+    over_hours: Annotated[
+        float | None, typer.Option(min=0, max=87_600, help="Later than this is late; by default 24.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many lines are enough.")] = 1_000,
+    after: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Where to go on: what an answer gave as more.")
+    ] = None,
+    folder: FolderOption = None,
+    last: ToOption = None,
+    processes: ProcessesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask what an auditor asks, of a node or of an export; each answer names the events it rests on.
+
+    holder: who was in charge of a consignment at a time. allowed: who might act then, as known then and as known now
+    (an account, a party, or the signer of a record). signed-since: what an account signed since it was compromised, and what
+    hangs on it. amended: which manifests, and which fields changed. released-before: any release before a time.
+    shared-containers: consignments with one container in overlapping times. moved-while-held: passages and hand-overs of held
+    cargo. disputed: acts before which a revocation dates back. late-manifests: lodged after the cargo had left.
+    late-records: observed long before the chain took them.
+
+    The chain is replayed first: the exit code is that of `audit replay`, 2 if the question can't be answered so.
+    """
+    from ledger.audit import questions
+    from ledger.cli import audit_ask
+
+    asked = questions.Asked(
+        consignment=consignment,
+        at=None if at is None else int(at.timestamp()),
+        account=None if account is None else bytes.fromhex(account[2:]),
+        party=None if party is None else party.to_bytes(),
+        record=record,
+        since=None if since is None else int(since.timestamp()),
+        container=container,
+        over_seconds=None if over_hours is None else int(over_hours * 3_600),
+        limit=limit,
+        after=after,
+    )
+    questions.require(question, asked)
+    papers, passed_over = audit_ask.papers(documents or [])
+    out = Output(as_json)
+    with ExitStack() as open_ones:
+        replayed = open_ones.enter_context(replaying(out, export, trust, profile, folder, last, processes))
+        citing = open_ones.enter_context(audit_ask.citing(export, profile))
+        chronicle = audit_ask.ReplayedChronicle(replayed, papers, citing, passed_over)
+        with out.progress("looking for the answer"):
+            answer = questions.ask(chronicle, question, asked)
+        verdict = replayed.verdict
+        out.answer(
+            answer.to_json() | {"verdict": verdict},
+            lambda page: audit_ask.show(
+                page, answer, f"The replay is {verdict}, as of block {answer.block}."
+            ),
+        )
+    outcome.end(_EXITS.get(verdict, outcome.Exit.INDETERMINATE))
 
 
 @contextmanager

@@ -1,0 +1,188 @@
+"""The documents that an auditor holds: from files to what leads to a root that somebody signed.
+
+Taken are evidence files, accompanying files, proofs of `manifest prove`, disclosures of `manifest disclose`, and whole
+documents as `{"document": …, "secret": "0x…"}`. Each is what its root says and no more: whether a record or a manifest has
+that root, the chain says. Signatures and proofs of a file are **not** checked here; a path to a head is, by who uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from ledger.audit.questions.form import Held
+from ledger.core import documents, evidence, strict_json
+from ledger.core.disclosures import Disclosure, disclosure_root
+from ledger.core.records import ManifestRecord
+from ledger.errors import InvalidDisclosure, InvalidDocument, InvalidEvidence, InvalidPaper
+from ledger.messages import AccompanyingFile, InclusionProofView, from_hex
+
+MAX_BYTES = 16 << 20  # of one file: what a disclosure may have
+_LIMITS = strict_json.Limits(bytes=MAX_BYTES, depth=40, leaves=200_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a file says of a manifest's place in its log; nothing of it is checked.
+
+    Attributes:
+        file: Its name.
+        record: The manifest record.
+        signature: 65 bytes.
+        epoch: From 1.
+        index: From 0.
+        size: Leaves under the head.
+        root: The head's root, 32 bytes.
+        path: 32 bytes each.
+    """
+
+    file: str
+    record: ManifestRecord
+    signature: bytes
+    epoch: int
+    index: int
+    size: int
+    root: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(slots=True)
+class Papers:
+    """What is held.
+
+    Attributes:
+        held: By root, 32 bytes; what several files show of one document is put together.
+        proofs: Places of manifests.
+    """
+
+    held: dict[bytes, Held] = field(default_factory=dict)
+    proofs: list[Proof] = field(default_factory=list)
+
+    def add(self, file: str, data: bytes) -> None:
+        """Take a file.
+
+        Raises:
+            InvalidPaper: It is none of those that are taken, or not what it says it is.
+        """
+        try:
+            value = strict_json.read(
+                data, _LIMITS, lambda place, rule: InvalidPaper(file, f"at {place or 'its root'}, {rule}")
+            )
+            if not isinstance(value, dict):
+                raise InvalidPaper(file, "it is no JSON object")
+            self._take(file, data, value)
+        except (InvalidDisclosure, InvalidDocument, InvalidEvidence) as error:
+            raise InvalidPaper(file, str(error).removesuffix(".")) from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InvalidPaper(file, f"at {where}, {first['msg']}") from None
+
+    def _take(self, file: str, data: bytes, value: dict[str, Any]) -> None:
+        if value.get("schema") == evidence.SCHEMA:
+            self._take_evidence(file, evidence.Evidence.decode(data))
+        elif value.get("schema") == "cargo-accompanying/1":
+            accompanying = AccompanyingFile.model_validate(value)
+            self._hold(evidence.Part(Disclosure.from_json(accompanying.manifest.disclosure)))
+            self.proofs.append(_proof(file, accompanying.manifest.inclusion))
+        elif {"leaves", "fields", "siblings"} <= value.keys():
+            self._hold(evidence.Part(Disclosure.from_json(value)))
+        elif value.keys() >= {"document", "secret"}:
+            self._hold(_whole(file, value))
+        elif {"record", "path", "leaf_hash"} <= value.keys():
+            self.proofs.append(_proof(file, InclusionProofView.model_validate(value)))
+        else:
+            raise InvalidPaper(
+                file,
+                "it is no evidence file, accompanying file, proof or disclosure, and no document with its secret",
+            )
+
+    def _take_evidence(self, file: str, found: evidence.Evidence) -> None:
+        logged = found.manifest
+        self._hold(logged.shown)
+        self.proofs.append(
+            Proof(
+                file,
+                logged.record,
+                logged.signature,
+                logged.epoch,
+                logged.index,
+                logged.size,
+                logged.root,
+                logged.path,
+            )
+        )
+        for taken in found.custody:
+            if taken.details is not None:
+                self._hold(taken.details)
+
+    def _hold(self, shown: evidence.Shown) -> None:
+        fields = dict(shown.fields)
+        leaves = len(fields) if isinstance(shown, evidence.Whole) else shown.disclosure.leaves
+        root = shown.root
+        before = self.held.get(root)
+        self.held[root] = Held(fields if before is None else {**before.fields, **fields}, leaves)
+
+
+def held_of(document: bytes) -> Held:
+    """A whole document whose root somebody has checked before. Raises InvalidDocument."""
+    parsed = documents.parse(document)
+    return Held(
+        {pointer: orjson.loads(text) for pointer, text in zip(parsed.pointers, parsed.texts, strict=True)},
+        len(parsed.pointers),
+    )
+
+
+def held_of_disclosure(disclosure: dict[str, Any]) -> tuple[bytes, Held]:
+    """What a disclosure shows, with the root it leads to. Raises InvalidDisclosure."""
+    read = Disclosure.from_json(disclosure)
+    return disclosure_root(read), Held({each.pointer: each.value for each in read.fields}, read.leaves)
+
+
+def read_all(files: Iterable[tuple[str, Callable[[], bytes], bool]]) -> tuple[Papers, list[str]]:
+    """Take many files; those of a folder that are nothing of the kind are passed over and named.
+
+    Args:
+        files: Each file's name, what reads it, and whether it must be one that is taken.
+
+    Raises:
+        InvalidPaper: One that must be is not.
+    """
+    papers = Papers()
+    passed_over = []
+    for name, read, is_needed in files:
+        try:
+            papers.add(name, read())
+        except InvalidPaper as error:
+            if is_needed:
+                raise
+            passed_over.append(f"Passed over: {error}")
+    return papers, passed_over
+
+
+def _whole(file: str, value: dict[str, Any]) -> evidence.Whole:
+    secret = value["secret"]
+    try:
+        read = bytes.fromhex(secret.removeprefix("0x"))
+    except (AttributeError, ValueError):
+        read = b""
+    if not isinstance(value["document"], dict) or len(read) != documents.SECRET_BYTES:
+        raise InvalidPaper(file, "document must be an object and secret 32 bytes as hex")
+    return evidence.Whole(orjson.dumps(value["document"]), read)
+
+
+def _proof(file: str, shown: InclusionProofView) -> Proof:
+    return Proof(
+        file,
+        shown.record.to_record(),
+        from_hex(shown.signature),
+        shown.epoch,
+        shown.index,
+        shown.size,
+        from_hex(shown.root),
+        tuple(from_hex(each) for each in shown.path),
+    )

@@ -1,0 +1,111 @@
+"""What `audit ask` reads and shows: the papers that an auditor holds, who cites the events, the answer on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ledger.audit import papers as held
+from ledger.audit.citing import Citing, ExportCiting, NodeCiting
+from ledger.audit.questions import QUESTIONS, Answer
+from ledger.audit.replayed import ReplayedChronicle
+from ledger.chain import Chain
+from ledger.cli import files
+from ledger.cli.output import Page
+from ledger.config import ChainProfile
+
+__all__ = ["ReplayedChronicle", "citing", "papers", "show"]
+
+_CELL = 66  # characters of a cell; a digest has them
+_EVENTS = 200  # that a page lists; --json has all
+
+
+def papers(paths: Sequence[Path]) -> tuple[held.Papers, list[str]]:
+    """Read files, and the files of folders.
+
+    Returns:
+        What they hold, and those of the folders that are nothing of the kind, in words.
+
+    Raises:
+        InvalidPaper: A file that was named itself is none that is taken.
+    """
+
+    def listed() -> Iterator[tuple[str, Callable[[], bytes], bool]]:
+        for path in paths:
+            if path.is_dir():
+                inside = sorted(each for each in path.rglob("*.json") if each.is_file())
+                yield from ((str(each), _reader(each), False) for each in inside)
+            else:
+                yield str(path), _reader(path), True
+
+    return held.read_all(listed())
+
+
+def _reader(path: Path) -> Callable[[], bytes]:
+    return lambda: files.read(path, held.MAX_BYTES)
+
+
+@contextmanager
+def citing(export: Path | None, profile: Path | None) -> Iterator[Citing]:
+    """Who tells transactions and signatures: the file or the node that was replayed."""
+    if export is not None or profile is None:
+        yield ExportCiting(export or Path())
+        return
+    with closing(Chain(ChainProfile.load(profile))) as chain:
+        yield NodeCiting(chain)
+
+
+def show(page: Page, answer: Answer, as_of: str) -> None:
+    """The answer for people: in words, as a table, with the events it rests on and what was not checked."""
+    page.line(answer.sentence, style="bold")
+    columns = QUESTIONS[answer.question].columns
+    page.table(
+        "",
+        [name.replace("_", " ") for name in columns],
+        [[_cell(row.facts[name]) for name in columns] for row in answer.rows],
+    )
+    data = answer.to_json()
+    for row in answer.rows if len(answer.rows) > 1 else ():
+        page.line(row.sentence)
+    events = data["events"]
+    page.table(
+        "Rests on",
+        ("block", "log", "contract", "event", "number", "time", "record", "transaction", "signature"),
+        [
+            (
+                each["block"],
+                each["log"],
+                each["contract"],
+                each["name"],
+                each["sequence"],
+                each["time"],
+                each["digest"],
+                each["transaction"],
+                each["signature"],
+            )
+            for each in events[:_EVENTS]
+        ],
+    )
+    if len(events) > _EVENTS:
+        page.line(f"{len(events) - _EVENTS} more events; --json has all.")
+    for title, lines in (("Checked:", answer.checked), ("Not checked:", answer.not_checked)):
+        if lines:
+            page.line(title)
+            for line in lines:
+                page.line(f"  {line}")
+    if answer.more is not None:
+        page.line(f"Go on with --after {answer.more}.")
+    page.line(as_of, style="bold")
+
+
+def _cell(value: object) -> object:
+    """A fact in a cell."""
+    if isinstance(value, list):
+        return "\n".join(str(_cell(each)) for each in value)
+    if isinstance(value, dict):
+        said = [str(value.get("pointer", "")), str(value.get("change", ""))]
+        said += [f"{name}: {value[name]}" for name in ("former", "successor") if name in value]
+        return " ".join(each for each in said if each)
+    text = "" if value is None else str(value)
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"

@@ -1,0 +1,322 @@
+"""What an auditor asks of a real chain whose answers are known; beside each answer the one that must not come."""
+
+import contextlib
+import json
+
+import asked_life
+import ledger_at_work
+import pytest
+from audit_life import party, trust_for
+from typer.testing import CliRunner
+
+import ledger.ledger
+from ledger.audit import questions
+from ledger.audit.citing import ExportCiting
+from ledger.audit.export_file import ExportSource
+from ledger.audit.replay import Settings, replay
+from ledger.audit.replayed import ReplayedChronicle
+from ledger.cli import audit_ask
+from ledger.cli.main import app
+
+QUESTIONS = "holder, allowed, signed-since, amended, released-before, shared-containers, moved-while-held, disputed, late-manifests, late-records"
+
+
+@pytest.fixture(scope="module")
+def life(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("asked")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    with contextlib.closing(ledger_at_work.controls(network)) as anvil:
+        desk = ledger_at_work.open_ledger(network, anvil, folder / "sg.sqlite3")
+        desk.settle()
+        yield asked_life.live(desk)
+        desk.ledger.close()
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def folder(life, tmp_path_factory):
+    """A folder with the profile, the trust file, an export, and all papers of the life."""
+    folder = tmp_path_factory.mktemp("auditor")
+    life.desk.profile.save(folder / "profile.json")
+    (folder / "trust.json").write_bytes(trust_for(life.desk.profile).encode())
+    (folder / "papers").mkdir()
+    for name, paper in life.papers.items():
+        (folder / "papers" / f"{name}.json").write_text(json.dumps(paper))
+    run("audit", "export", folder / "chain.audit", "--profile", folder / "profile.json", "--without-tables")
+    return folder
+
+
+def run(*words, code=0):
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(
+        app, [str(word) for word in words], prog_name="cargo-ledger"
+    )
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def replayed(folder, life):
+    with (
+        contextlib.closing(ExportSource(folder / "chain.audit")) as source,
+        replay(source, Settings(trust_for(life.desk.profile))) as replayed,
+    ):
+        yield replayed
+
+
+@pytest.fixture(scope="module")
+def ask(folder, replayed):
+    """Ask of the replayed export, with all papers unless others are named; the answer as JSON."""
+
+    def ask(question, papers="papers", **asked):
+        held = audit_ask.papers([folder / papers] if papers else [])
+        chronicle = ReplayedChronicle(replayed, held[0], ExportCiting(folder / "chain.audit"), held[1])
+        return questions.ask(chronicle, question, questions.Asked(**asked)).to_json()
+
+    return ask
+
+
+def facts(answer, *names):
+    rows = [tuple(row["facts"][name] for name in names) for row in answer["rows"]]
+    return [row[0] for row in rows] if len(names) == 1 else rows
+
+
+def address(text):
+    return bytes.fromhex(text[2:])
+
+
+def hexed(value):
+    return "0x" + value.hex()
+
+
+def test_who_was_in_charge_at_a_time(life, ask):
+    for at, holder in [
+        (life.times["open box"] - 1, None),
+        (life.times["open box"], "SG:ACME01"),
+        (life.times["accept"] - 1, "SG:ACME01"),
+        (life.times["accept"], "SG:CARR01"),
+    ]:
+        answer = ask("holder", consignment=life.box.consignment, at=at)
+        assert facts(answer, "holder") == [holder], answer["answer"]
+    assert facts(answer, "inside", "began_by") == [
+        (hexed(life.crate.consignment), hexed(life.digests["accept"]))
+    ]
+    answer = ask("holder", consignment=life.other.consignment, at=life.times["close other"])
+    assert facts(answer, "holder") == [None] and "was closed" in answer["answer"]
+
+
+def test_a_place_is_told_from_the_papers_held_and_said_to_be_not_disclosed_without(life, ask):
+    asked = {"consignment": life.box.consignment, "at": life.times["departure"]}
+    assert facts(ask("holder", **asked), "place", "held_by") == [("SGSIN", ["SG"])]
+    without = ask("holder", papers=None, **asked)
+    assert facts(without, "place") == ["place not disclosed"]
+    assert "place not disclosed" in without["answer"]
+
+
+def test_who_was_allowed_as_known_then_and_as_known_now(life, ask):
+    at, officer = life.times["release"], address(life.officer)
+    assert facts(ask("allowed", account=officer, at=at), "then", "now", "roles") == [
+        ("allowed", "disputed", ["OFFICER"])
+    ]
+    for moment, then, now in [
+        (life.compromised - 1, "allowed", "allowed"),
+        (life.compromised, "allowed", "disputed"),
+        (1_000_000, "not allowed", "not allowed"),
+    ]:
+        answer = ask("allowed", account=officer, at=moment)
+        assert facts(answer, "then", "now") == [(then, now)]
+    assert facts(ask("allowed", account=address(life.inspector), at=at), "then", "now") == [
+        ("allowed", "allowed")
+    ]
+    of_record = ask("allowed", record=life.digests["lift"])
+    assert facts(of_record, "account", "kind", "now") == [(life.officer, "LIFT", "disputed")]
+    of_party = ask("allowed", party=party("SG"), at=at)
+    assert sorted(facts(of_party, "now")) == ["allowed", "allowed", "allowed", "disputed"]
+    assert {each["name"] for each in of_record["events"]} >= {"LIFT", "AccountEnrolled", "AccountRevoked"}
+
+
+def test_what_an_account_signed_since_it_was_compromised_and_what_hangs_on_it(life, ask):
+    officer = address(life.officer)
+    answer = ask("signed-since", account=officer)
+    assert facts(answer, "relation", "record") == [
+        ("signed", hexed(life.digests["lift"])),
+        ("hangs on it", hexed(life.digests["into crate"])),  # it would have been moved under the hold
+        ("hangs on it", hexed(life.digests["accept"])),
+        ("signed", hexed(life.digests["release"])),
+    ]
+    assert facts(ask("signed-since", account=officer, since=life.times["release"]), "record") == [
+        hexed(life.digests["release"])
+    ]
+    carrier, exporter = (address(life.desk.network.address(role)) for role in ("carrier", "exporter"))
+    none = ask("signed-since", account=carrier, since=life.times["accept"] + 1)
+    assert none["rows"] == [] and "signed nothing" in none["answer"]
+    amended = ask("signed-since", account=exporter, since=life.times["departure"] + 1)
+    assert "AMEND" in facts(amended, "kind")
+    assert (
+        hexed(life.digests["accept"]),
+        "without them it names a record before it that would not be there",
+    ) in facts(amended, "record", "because")
+
+
+def test_which_acts_are_disputed_after_a_revocation_that_dates_back(life, ask):
+    answer = ask("disputed")
+    assert facts(answer, "record") == [hexed(life.digests["lift"]), hexed(life.digests["release"])]
+    assert ask("disputed", account=address(life.officer))["rows"] == answer["rows"]
+    none = ask("disputed", account=address(life.inspector))
+    assert none["rows"] == [] and none["answer"].startswith("No act is disputed")
+
+
+def test_what_was_amended_field_by_field(life, ask):
+    answer = ask("amended", consignment=life.box.consignment)
+    (row,) = facts(answer, "former", "successor", "reason", "changes", "unchanged", "hidden_in_former")
+    assert row[:3] == (hexed(life.box.id), hexed(life.amended.id), "correction")
+    assert row[3] == [
+        {"pointer": "/goods/0/gross_mass_kg", "change": "changed", "former": "1250.5", "successor": "1300"},
+        {"pointer": "/note", "change": "added", "successor": "reweighed"},
+    ]
+    assert row[4] > 5 and row[5] == 0
+    assert ask("amended", consignment=life.other.consignment)["rows"] == []
+
+
+def test_hidden_fields_are_shown_as_hidden(life, ask, folder):
+    disclosed = folder / "disclosed"
+    disclosed.mkdir(exist_ok=True)
+    for name in ("open box", "amendment"):
+        paper = life.papers[name]
+        (disclosed / "document.txt").write_text(json.dumps(paper["document"]))
+        show = (
+            ("/containers", "/goods/0/gross_mass_kg") if name == "open box" else ("/goods/0/gross_mass_kg",)
+        )
+        words = [word for pointer in show for word in ("--show", pointer)]
+        secret = ("--secret", paper["secret"])
+        shown = run("manifest", "disclose", disclosed / "document.txt", *secret, *words, "--json").stdout
+        (disclosed / f"{name}.json").write_text(shown)
+    (disclosed / "letter.json").write_text('{"dear": "auditor"}')
+    answer = ask("amended", papers="disclosed")
+    (row,) = facts(answer, "changes", "unchanged", "hidden_in_former", "hidden_in_successor")
+    changes = {each["pointer"]: each["change"] for each in row[0]}
+    assert changes["/goods/0/gross_mass_kg"] == "changed"
+    assert changes["/containers/0/number"] == "hidden in the successor"
+    assert row[1] == 0 and row[2] > 3 and row[3] > 3
+    assert any("letter.json" in line for line in answer["not_checked"])
+    (dark,) = facts(ask("amended", papers=None), "changes", "unchanged")
+    assert dark == ([], None)
+
+
+def test_whether_there_was_a_release_before_a_time(life, ask):
+    before = ask("released-before", consignment=life.box.consignment, at=life.times["release"])
+    assert before["rows"] == [] and before["answer"].startswith("No:")
+    after = ask("released-before", consignment=life.box.consignment, at=life.times["release"] + 1)
+    assert facts(after, "party", "procedure", "manifest", "stood") == [
+        ("SG", "export", hexed(life.box.id), True)
+    ]
+
+
+def test_which_consignments_share_a_container_in_overlapping_times(life, ask):
+    (row,) = facts(ask("shared-containers"), "container", "uses")
+    ids = {name: hexed(getattr(life, name).consignment) for name in ("box", "other", "late")}
+    assert row[0] == "CSQU3054383"
+    assert {use["consignment"]: set(use["overlaps"]) for use in row[1]} == {
+        ids["box"]: {ids["other"], ids["late"]},
+        ids["other"]: {ids["box"]},
+        ids["late"]: {ids["box"]},
+    }
+    assert ask("shared-containers", container="CSQU3054383")["rows"] != []
+    assert ask("shared-containers", container="MSKU 0000000")["rows"] == []
+    assert ask("shared-containers", papers=None)["rows"] == []
+
+
+def test_what_happened_while_cargo_was_held(life, ask):
+    answer = ask("moved-while-held")
+    assert facts(answer, "record", "held_by", "place") == [
+        (hexed(life.digests["departure"]), ["SG"], "SGSIN"),
+        (hexed(life.digests["arrival"]), ["SG"], "NLRTM"),
+    ]
+    assert ask("moved-while-held", consignment=life.box.consignment)["rows"] == answer["rows"]
+    assert ask("moved-while-held", consignment=life.crate.consignment)["rows"] == []
+
+
+def test_which_manifests_were_lodged_after_the_cargo_had_left(life, ask, folder):
+    proofs = folder / "proofs"
+    proofs.mkdir(exist_ok=True)
+    for name, manifest in (("box", life.box), ("amended", life.amended)):
+        proof = life.desk.ledger.manifest_proof(manifest.id)
+        (proofs / f"{name}.json").write_text(proof.model_dump_json())
+    answer = ask("late-manifests", consignment=life.box.consignment, papers="proofs")
+    assert facts(answer, "manifest", "lodged") == [
+        (hexed(life.box.id), "before"),
+        (hexed(life.amended.id), "after"),
+    ]
+    assert facts(ask("late-manifests", papers="proofs"), "manifest") == [hexed(life.amended.id)]
+    unproven = ask("late-manifests", consignment=life.box.consignment)
+    assert facts(unproven, "lodged") == ["unknown", "after"]  # what took its place says so by itself
+    assert any("no proof of its place" in line for line in unproven["not_checked"])
+    false = json.loads((proofs / "box.json").read_text()) | {"index": 2}
+    (folder / "false.json").write_text(json.dumps(false))
+    answer = ask("late-manifests", consignment=life.box.consignment, papers="false.json")
+    assert facts(answer, "lodged")[0] == "unknown"
+    assert any("false.json" in line for line in answer["not_checked"])
+
+
+def test_which_records_came_late(life, ask):
+    answer = ask("late-records")
+    assert facts(answer, "record", "kind") == [(hexed(life.digests["late remark"]), "REMARK")]
+    assert facts(answer, "delay_seconds")[0] >= 2 * asked_life.DAY
+    assert ask("late-records", over_seconds=3 * asked_life.DAY)["rows"] == []
+    assert ask("late-records", party=party("SG:CARR01"))["rows"] == []
+
+
+def test_each_answer_names_events_with_transaction_and_signature_that_hold(life, folder, ask):
+    where = ("--trust", folder / "trust.json", "--documents", folder / "papers", "--json")
+    offline = json.loads(run("audit", "ask", "disputed", folder / "chain.audit", *where).stdout)
+    online = json.loads(run("audit", "ask", "disputed", "--profile", folder / "profile.json", *where).stdout)
+    chain = life.desk.ledger._chain
+    for there, here in zip(online["events"], offline["events"], strict=True):
+        assert here == there | {"transaction": None}
+        (event,) = [e for e in chain.events(chain.block(there["block"])) if e.log_index == there["log"]]
+        assert there["transaction"] == hexed(event.transaction_hash)
+        assert there["signature"] == hexed(event.values["signature"])
+        assert there["signer"] == life.officer
+    assert any("does not hold the hashes" in line for line in offline["not_checked"])
+    assert offline["rows"] == online["rows"] and offline["as_of"] == online["as_of"]
+    assert offline == ask("disputed") | {"verdict": "VALID"}
+
+
+def test_an_answer_stops_at_its_limit_and_goes_on_where_it_stopped(life, ask):
+    whole = ask("disputed")
+    first = ask("disputed", limit=1)
+    assert first["rows"] == whole["rows"][:1] and "not all" in first["answer"]
+    second = ask("disputed", limit=1, after=first["more"])
+    assert second["rows"][0]["facts"] == whole["rows"][1]["facts"] and second["more"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("who-is-it",), f"the questions are {QUESTIONS}"),
+        (("holder", "--at", "2026-01-01T00:00:00Z"), "consignment must be given"),
+        (("holder", "--consignment", "11" * 32, "--at", "2090-01-01T00:00:00Z"), "nobody can say yet"),
+        (("disputed", "--container", "CSQU3054383"), "it does not take container"),
+        (("allowed", "--party", "SG"), "the time (at) must be given"),
+        (("disputed", "--after", "yesterday"), "after is not what an answer"),
+    ],
+)
+def test_what_can_not_be_asked_is_said_with_what_can(life, folder, words, says):
+    words = ("audit", "ask", words[0], folder / "chain.audit", "--trust", folder / "trust.json", *words[1:])
+    assert says in " ".join(run(*words, code=2).stderr.split())
+
+
+def test_what_is_not_there_is_refused_by_its_name(life, folder):
+    of_trust = (folder / "chain.audit", "--trust", folder / "trust.json")
+    absent = run("audit", "ask", "amended", *of_trust, "--documents", folder / "trust.json", code=1)
+    assert "no evidence file" in absent.stderr
+    words = ("--consignment", "11" * 32, "--at", "2026-01-01T00:00:00Z")
+    assert "no consignment 0x1111" in run("audit", "ask", "holder", *of_trust, *words, code=1).stderr
+
+
+def test_people_read_the_answer_in_words_with_what_it_rests_on(life, folder):
+    words = ("audit", "ask", "moved-while-held", folder / "chain.audit", "--trust", folder / "trust.json")
+    said = run(*words).stdout
+    assert "2 passages and hand-overs happened while cargo was held" in said
+    assert "place not disclosed" in said and "Rests on" in said and "HOLD" in said
+    assert "The replay is VALID" in said
