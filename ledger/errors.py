@@ -15,6 +15,7 @@
     │  │  └─ PartsMissing               some of them have not been read (has their numbers)
     │  ├─ InvalidPicture                a file that is no picture to read codes from
     │  ├─ InvalidTrust                  not a trust file (has the place)
+    │  ├─ InvalidSplit                  not a canonical file of a split view (has the place)
     │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
     │  ├─ InvalidQuestion               an auditor's question without what it needs, or with what it does not take
@@ -233,6 +234,20 @@ class InvalidTrust(InvalidInput):
         self.place = place
         self.rule = rule
         super().__init__(f"This is no trust file: at {place or 'its root'}, {rule}.")
+
+
+class InvalidSplit(InvalidInput):
+    """These bytes are no file of a split view in its one encoding.
+
+    Attributes:
+        place: Where, as a JSON Pointer; "" for the whole file.
+        rule: What is wrong there.
+    """
+
+    def __init__(self, place: str, rule: str) -> None:
+        self.place = place
+        self.rule = rule
+        super().__init__(f"This is no file of a split view: at {place or 'its root'}, {rule}.")
 
 
 class InvalidExport(InvalidInput):

@@ -236,7 +236,7 @@ def prove(chain: Chain, claims: Claims) -> Evidence:
         for node in chain.state_proofs(contract, slots, claims.block)
     )
     try:
-        ordered = _ordered(chain, header.state_root, wanted, list(nodes))
+        ordered = ordered_nodes(chain, header.state_root, wanted, list(nodes))
     except (StateProofError, InvalidEncoding) as error:
         raise ChainViolation(
             f"What the node shows of block {claims.block} does not follow from that block's header ({error}): use "
@@ -245,7 +245,7 @@ def prove(chain: Chain, claims: Claims) -> Evidence:
     part = ChainPart(
         chain_id=profile.chain_id,
         genesis_hash=profile.genesis_hash,
-        headers=(header.encode(), *_successors(chain, claims.block)),
+        headers=(header.encode(), *successors(chain, claims.block)),
         nodes=tuple(ordered),
     )
     return replace(evidence, chain=part)
@@ -269,7 +269,7 @@ def _signers(chain: Chain, evidence: Evidence) -> list[bytes]:
     ]
 
 
-def _ordered(
+def ordered_nodes(
     chain: Chain, state_root: bytes, wanted: Sequence[tuple[str, bytes]], nodes: Sequence[bytes]
 ) -> list[bytes]:
     """The nodes that the slots need, in the order of need."""
@@ -299,7 +299,8 @@ def block_for(chain: Chain, indexed: int) -> int:
     return max(0, final)
 
 
-def _successors(chain: Chain, block: int) -> list[bytes]:
+def successors(chain: Chain, block: int) -> list[bytes]:
+    """The headers that confirm a block, as RLP: 2N on Clique, none elsewhere."""
     if chain.profile.kind != "clique":
         return []
     count = 2 * len(chain.clique_signers(block))

@@ -14,7 +14,17 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 CASES = PROJECT / "tests" / "vectors" / "fuzz"
-NAMES = ("documents", "disclosures", "records", "evidence", "trust", "parts", "headers", "state_proofs")
+NAMES = (
+    "documents",
+    "disclosures",
+    "records",
+    "evidence",
+    "trust",
+    "splits",
+    "parts",
+    "headers",
+    "state_proofs",
+)
 
 
 def main() -> int:

@@ -12,14 +12,14 @@ from pathlib import Path
 import base45
 import orjson
 
-from ledger.core import documents, headers, parts, records, signatures, state_proof, strict_json
+from ledger.core import documents, headers, parts, records, signatures, split, state_proof, strict_json
 from ledger.core.disclosures import Disclosure
 from ledger.core.evidence import Evidence
 from ledger.core.identifiers import Party
 from ledger.core.leaves import MAX_DEPTH, MAX_LEAVES
 from ledger.core.trust import Trust
 from ledger.core.verify import verify
-from ledger.errors import InvalidDocument, InvalidEvidence, InvalidTrust, LedgerError
+from ledger.errors import InvalidDocument, InvalidEvidence, InvalidSplit, InvalidTrust, LedgerError
 
 _SECRET = bytes(range(32))
 _DOMAIN = records.Domain(31337, b"\x22" * 20)
@@ -34,6 +34,7 @@ def _kept(folder: str) -> dict[str, bytes]:
 
 
 _VALID = _kept("evidence")  # those named `valid-…` pass by the trust file `qbft`, and nothing else does
+_VALID_SPLITS = {data for name, data in _kept("splits").items() if name.startswith("valid-")}
 _TRUST = Trust.decode(_kept("trust")["qbft"])
 
 
@@ -97,6 +98,16 @@ def fuzz_evidence(data: bytes) -> None:
         (verdict == "VALID") == any(name.startswith("valid-") for name in kept),
         f"{kept or 'a file'} is {verdict}",
     )
+
+
+def fuzz_split(data: bytes) -> None:
+    """Read and judge; what is read is written again alike, and nothing is proven but by the files kept as valid."""
+    try:
+        _require(split.Split.decode(data).encode() == data, "a file of a split view has two spellings")
+    except InvalidSplit:
+        pass
+    verdict = split.verify(data, _TRUST, _JUDGED_AT).verdict
+    _require((verdict == "VALID") == (data in _VALID_SPLITS), f"a file is {verdict}")
 
 
 def fuzz_trust(data: bytes) -> None:
@@ -174,6 +185,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "records": fuzz_record,
     "evidence": fuzz_evidence,
     "trust": fuzz_trust,
+    "splits": fuzz_split,
     "parts": fuzz_parts,
     "headers": fuzz_header,
     "state_proofs": fuzz_state_proof,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import files, options, outcome
+from ledger.cli import files, joint, options, outcome
 from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
 from ledger.cli.output import Output, Page
 from ledger.core.identifiers import Party
@@ -464,3 +464,6 @@ def _require_extra() -> None:
         import zstandard  # noqa: F401
     except ImportError as error:
         raise _ExtraMissing(f"{error.name} is missing: install cargo-ledger[audit].") from None
+
+
+app.add_typer(joint.app)

@@ -106,7 +106,7 @@ def verify_inclusion(
     from ledger.config import ChainProfile
 
     out = Output(as_json)
-    proof, network = _read_proof(file)
+    proof, network = read_proof(file)
     pinned = None if profile is None else ChainProfile.load(profile)
     checks: list[Check] = []
     if pinned is not None:
@@ -168,7 +168,8 @@ def _sentence(result: str, proof: InclusionProofView, asked_chain: bool) -> str:
     return f"VALID: the record stands under this root; that {proof.administration} anchored it was not asked."
 
 
-def _read_proof(file: Path) -> tuple[InclusionProofView, Network | None]:
+def read_proof(file: Path) -> tuple[InclusionProofView, Network | None]:
+    """Read a proof, and the network that it names, if it names one."""
     from pydantic import ValidationError
 
     from ledger.cli.inclusion import Network

@@ -236,7 +236,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class ChainPart:
-    """What the chain says.
+    """What the chain says; `split` has it in its files too.
 
     Attributes:
         chain_id: EIP-155 chain id.
@@ -249,6 +249,28 @@ class ChainPart:
     genesis_hash: bytes
     headers: tuple[bytes, ...]
     nodes: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, form: canonical.Form, value: Any) -> ChainPart:
+        """Read the member `chain` of a file; `form` refuses."""
+        members = form.members(value, "/chain", _CHAIN)
+        headers = form.items(members["headers"], "/chain/headers", _MAX_HEADERS)
+        nodes = form.items(members["nodes"], "/chain/nodes", _MAX_NODES)
+        return cls(
+            chain_id=form.integer(members["id"], "/chain/id", 1),
+            genesis_hash=form.data(members["genesis_hash"], "/chain/genesis_hash", 32),
+            headers=tuple(form.data(each, f"/chain/headers/{n}") for n, each in enumerate(headers)),
+            nodes=tuple(form.data(each, f"/chain/nodes/{n}") for n, each in enumerate(nodes)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        return {
+            "id": self.chain_id,
+            "genesis_hash": hexed(self.genesis_hash),
+            "headers": [hexed(header) for header in self.headers],
+            "nodes": [hexed(node) for node in self.nodes],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,12 +360,12 @@ class Evidence:
             manifest=_logged(top["manifest"]),
             closures=tuple(_closure(each, f"/closures/{n}") for n, each in enumerate(closures)),
             custody=tuple(_taken(each, f"/custody/{n}") for n, each in enumerate(custody)),
-            chain=_chain(top["chain"]),
+            chain=ChainPart.read(_FORM, top["chain"]),
         )
 
     def encode(self) -> bytes:
         """Write the file in its one encoding."""
-        manifest, chain = self.manifest, self.chain
+        manifest = self.manifest
         content: dict[str, Any] = {
             "schema": SCHEMA,
             "reference": self.reference,
@@ -370,12 +392,7 @@ class Evidence:
                 }
                 for taken in self.custody
             ],
-            "chain": {
-                "id": chain.chain_id,
-                "genesis_hash": hexed(chain.genesis_hash),
-                "headers": [hexed(header) for header in chain.headers],
-                "nodes": [hexed(node) for node in chain.nodes],
-            },
+            "chain": self.chain.to_json(),
         }
         return canonical.encode(content)
 
@@ -520,18 +537,6 @@ def _shown(value: Any, place: str) -> Shown:
     if not isinstance(members["document"], dict):
         _FORM.fail(place + "/document", "an object is expected")
     return Whole(canonical.encode(members["document"]), _FORM.data(members["secret"], place + "/secret", 32))
-
-
-def _chain(value: Any) -> ChainPart:
-    members = _FORM.members(value, "/chain", _CHAIN)
-    headers = _FORM.items(members["headers"], "/chain/headers", _MAX_HEADERS)
-    nodes = _FORM.items(members["nodes"], "/chain/nodes", _MAX_NODES)
-    return ChainPart(
-        chain_id=_FORM.integer(members["id"], "/chain/id", 1),
-        genesis_hash=_FORM.data(members["genesis_hash"], "/chain/genesis_hash", 32),
-        headers=tuple(_FORM.data(each, f"/chain/headers/{n}") for n, each in enumerate(headers)),
-        nodes=tuple(_FORM.data(each, f"/chain/nodes/{n}") for n, each in enumerate(nodes)),
-    )
 
 
 _FORM = canonical.Form(InvalidEvidence)

@@ -15,6 +15,7 @@ from ledger.core.records import keccak
 ACCOUNTS = 0  # AdministrationRegistry
 HEADS = 0  # ManifestLog
 CLOSURES = 1
+LAST_HEADS = 2
 TRAILS = 1  # ConsignmentLedger
 SEQUENCES = {"AdministrationRegistry": 5, "ManifestLog": 3, "ConsignmentLedger": 0}
 """The slot of each contract whose lowest 64 bits count its events."""
@@ -30,6 +31,16 @@ def head(administration: bytes, epoch: int, size: int) -> bytes:
     """
     of_administration = _mapping(administration.ljust(32, b"\0"), HEADS.to_bytes(32, "big"))
     return _mapping(size.to_bytes(32, "big"), _mapping(epoch.to_bytes(32, "big"), of_administration))
+
+
+def last_head(administration: bytes) -> bytes:
+    """ManifestLog's slot of an administration's last head (8 bytes), 32 bytes; its root is in the slot after that."""
+    return _mapping(administration.ljust(32, b"\0"), LAST_HEADS.to_bytes(32, "big"))
+
+
+def decode_last_head(word: int) -> tuple[int, int]:
+    """The epoch that is open, and how many leaves the last head in it covers; of a null slot, a log never used, 1 and 0."""
+    return (word & (1 << 32) - 1) or 1, word >> 32 & (1 << 64) - 1
 
 
 def closure(manifest_id: bytes) -> bytes:

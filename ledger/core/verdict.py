@@ -6,11 +6,12 @@ INDETERMINATE. Nothing that was left out, not known or too old ever passes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger.core.findings import time_text
-from ledger.errors import EvidenceRefused
+from ledger.errors import EvidenceRefused, LedgerError
 
 Status = Literal["VALID", "INVALID", "SKIPPED", "ERROR"]
 Verdict = Literal["VALID", "INVALID", "INDETERMINATE"]
@@ -116,3 +117,37 @@ def conclude(checks: tuple[Check, ...], *, needs_seals: bool) -> Verdict:
         return "INVALID"
     needed = [check for check in checks if needs_seals or check.name != "seals"]
     return "VALID" if all(check.status == "VALID" for check in needed) else "INDETERMINATE"
+
+
+class Outcome(Exception):
+    """A check ends with this.
+
+    Attributes:
+        status: What it ends with.
+        message: Its sentence.
+    """
+
+    def __init__(self, status: Status, message: str) -> None:
+        self.status = status
+        self.message = message
+        super().__init__(message)
+
+
+def wrong(message: str) -> Outcome:
+    """What a check raises when something does not hold."""
+    return Outcome("INVALID", message)
+
+
+def undecided(message: str) -> Outcome:
+    """What a check raises when what is shown does not decide it."""
+    return Outcome("SKIPPED", message)
+
+
+def run_check(name: str, check: Callable[[], str]) -> Check:
+    """Run a check; the sentence that it gives is VALID, an error of ours is INVALID."""
+    try:
+        return Check(name, "VALID", check())
+    except Outcome as outcome:
+        return Check(name, outcome.status, outcome.message)
+    except LedgerError as error:
+        return Check(name, "INVALID", str(error))

@@ -47,6 +47,10 @@ from ledger.core.slots import EnrolledAccount
 from ledger.core.state_proof import SharedNodes, decode_account, decode_slot
 from ledger.core.trust import Trust
 from ledger.core.verdict import NAMES, AsOf, Check, Report, Status, conclude
+from ledger.core.verdict import Outcome as _Outcome
+from ledger.core.verdict import run_check as _run
+from ledger.core.verdict import undecided as _open
+from ledger.core.verdict import wrong as _wrong
 from ledger.errors import (
     InvalidEvidence,
     InvalidIdentifier,
@@ -87,23 +91,6 @@ def _unread(status: Status, sentence: str, trust: Trust) -> Report:
     checks = (first, *rest)
     state = "Nothing is known from this file; may not go."
     return Report(conclude(checks, needs_seals=True), None, state, checks, trust.sha256)
-
-
-class _Outcome(Exception):
-    """A check ends with this."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        self.status = status
-        self.message = message
-        super().__init__(message)
-
-
-def _wrong(message: str) -> _Outcome:
-    return _Outcome("INVALID", message)
-
-
-def _open(message: str) -> _Outcome:
-    return _Outcome("SKIPPED", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -585,15 +572,6 @@ class Verification:
             decided += f"; {ending}"
         said.append(f"{decided[0].upper()}{decided[1:]}.")
         return " ".join(said)
-
-
-def _run(name: str, check: Callable[[], str]) -> Check:
-    try:
-        return Check(name, "VALID", check())
-    except _Outcome as outcome:
-        return Check(name, outcome.status, outcome.message)
-    except LedgerError as error:
-        return Check(name, "INVALID", str(error))
 
 
 def _signer(digest: bytes, signature: bytes) -> _Signer:
