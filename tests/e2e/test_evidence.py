@@ -321,6 +321,7 @@ def test_every_slot_is_where_the_layout_says(singapore):
         ("AdministrationRegistry", "_accounts"): slots.ACCOUNTS,
         ("ManifestLog", "_heads"): slots.HEADS,
         ("ManifestLog", "_closures"): slots.CLOSURES,
+        ("ManifestLog", "_lastHeads"): slots.LAST_HEADS,
         ("ConsignmentLedger", "_trail"): slots.TRAILS,
     }
     for (contract, label), number in places.items():
