@@ -36,12 +36,13 @@ const CONSIGNMENTS = "ConsignmentLedger";
  * @param {import("./format/trust.js").Trust} trust What is taken for granted.
  * @param {number} now The device's clock, Unix seconds.
  * @param {number} clockFloor The newest time that is known to have passed; a clock behind it is wrong.
+ * @param {(done: number, of: number) => void} progress Told of the signatures, which are what takes time.
  * @returns {{verdict: string, asOf: ?{block: bigint, time: bigint, ageSeconds: bigint}, state: string,
  *   checks: {name: string, status: string, message: string}[], trust: string}}
  */
-export function verify(data, trust, now, clockFloor = 0) {
+export function verify(data, trust, now, clockFloor = 0, progress = () => {}) {
   try {
-    return new Verification(new Evidence(data), trust, BigInt(now), BigInt(clockFloor)).report();
+    return new Verification(new Evidence(data), trust, BigInt(now), BigInt(clockFloor), progress).report();
   } catch (problem) {
     const { status, message } = refusalOf(problem);
     return unread(status, message, trust.sha256);
@@ -71,7 +72,7 @@ function once(find) {
 }
 
 class Verification {
-  constructor(evidence, trust, now, clockFloor) {
+  constructor(evidence, trust, now, clockFloor, progress) {
     Object.assign(this, { evidence, trust, now, clockFloor });
     this.manifest = evidence.manifest;
     this.record = evidence.manifest.record;
@@ -83,7 +84,10 @@ class Verification {
     this.digests = evidence.custody.map(({ record }) => custodyDigest(record, trust.consignmentsDomain));
     this.issuer = signer(manifestDigest(this.record, trust.logDomain), this.manifest.signature);
     this.promiser = this.manifest.promise && this.promiseSigner();
-    this.custodians = evidence.custody.map(({ signature }, at) => signer(this.digests[at], signature));
+    this.custodians = evidence.custody.map(({ signature }, at) => {
+      progress(at, evidence.custody.length);
+      return signer(this.digests[at], signature);
+    });
     this.signers = [this.issuer, ...(this.promiser ? [this.promiser] : []), ...this.custodians];
 
     this.headers = once(() => this.readHeaders());

@@ -197,7 +197,7 @@ def test_what_cannot_be_judged_is_no_pass(page, files, worker, words):
     assert page.is_hidden("#result") and page.is_hidden("#busy")
 
 
-def test_the_page_answers_while_it_judges_a_file_of_many_signatures(page, files):
+def test_the_page_answers_and_says_how_far_it_is_while_it_judges_a_file_of_many_signatures(page, files):
     value = json.loads(files["evidence"])
     last = value["custody"][-1]
     for n in range(1_500):
@@ -206,6 +206,10 @@ def test_the_page_answers_while_it_judges_a_file_of_many_signatures(page, files)
     choose(page, files | {"evidence": canonical.encode(value)})
     page.wait_for_selector("#busy:not([hidden])")
     assert page.evaluate("1 + 1") == 2 and page.is_visible("#busy")  # it is not this thread that judges
+    page.wait_for_function(
+        f"() => /^Judging… [1-9]\\d* of {len(value['custody'])} signatures$/"
+        ".test(document.getElementById('busy').textContent)"
+    )
     page.wait_for_selector("#problem:not([hidden]), #result:not([hidden])", timeout=60_000)
     assert page.locator("[data-verdict=VALID]").count() == 0
 

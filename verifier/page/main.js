@@ -11,11 +11,20 @@ import { readTrust, showProblem, showReport, showTrust } from "./show.js";
 
 const MOST_BYTES = (4 << 20) + 1; // of a file that is read: one more than evidence may have, so that it is told
 const LONGEST_MILLISECONDS = 30_000;
+const SILENT_MILLISECONDS = 200;
 const NO_WORKER = "this browser does not let the page compute";
 const AGAIN_MILLISECONDS = 60_000; // a verdict grows old while it is looked at
 
 if (typeof document === "undefined") {
-  self.onmessage = ({ data: { evidence, trust, now } }) => self.postMessage(judge(evidence, trust, now));
+  self.onmessage = ({ data: { evidence, trust, now } }) => {
+    let told = performance.now();
+    const progress = (done, of) => {
+      if (performance.now() - told < SILENT_MILLISECONDS) return;
+      told = performance.now();
+      self.postMessage({ progress: { done, of } });
+    };
+    self.postMessage({ report: judge(evidence, trust, now, 0, progress) });
+  };
 } else {
   servePage(URL.createObjectURL(new Blob([document.currentScript.textContent], { type: "text/javascript" })));
 }
@@ -33,15 +42,22 @@ function servePage(workerUrl) {
     if (!files.trust || !files.evidence) return;
     const now = Math.floor(Date.now() / 1000);
     const given = { evidence: files.evidence, trust: files.trust, now };
-    document.getElementById("busy").hidden = isSame;
-    timer = setTimeout(() => fail("it takes too long on this device"), LONGEST_MILLISECONDS);
+    const busy = document.getElementById("busy");
+    busy.textContent = "Judging…";
+    busy.hidden = isSame;
+    wait();
     try {
       worker = new Worker(workerUrl);
     } catch {
       fail(NO_WORKER);
       return;
     }
-    worker.onmessage = ({ data: report }) => {
+    worker.onmessage = ({ data: { report, progress } }) => {
+      if (progress) {
+        wait();
+        busy.textContent = `Judging… ${progress.done} of ${progress.of} signatures`;
+        return;
+      }
       stop();
       showReport(report, given);
     };
@@ -50,6 +66,12 @@ function servePage(workerUrl) {
       fail(event.message || NO_WORKER);
     };
     worker.postMessage({ evidence: given.evidence.data, trust: given.trust.data, now });
+  }
+
+  /** So long without a sign of life is too long; what a file may hold is bounded, so that it ends. */
+  function wait() {
+    clearTimeout(timer);
+    timer = setTimeout(() => fail("it takes too long on this device"), LONGEST_MILLISECONDS);
   }
 
   function stop() {
