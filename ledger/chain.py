@@ -526,6 +526,15 @@ class Chain(Node):
             ) from None
         return sorted(found, key=lambda event: event.log_index)
 
+    def event_of(self, log: dict[str, Any], block: Block) -> Event:
+        """An event of these contracts from its log, in the form in which nodes answer it."""
+        try:
+            return self._event(log, block)
+        except _MALFORMED as error:
+            raise ChainUnavailable(
+                self.shown, f"a log of block {block.number} is malformed: {error!r}"
+            ) from None
+
     def _event(self, log: dict[str, Any], block: Block) -> Event:
         if bytes(HexBytes(log["blockHash"])) != block.hash:
             raise ValueError("it belongs to another block")

@@ -81,6 +81,9 @@ class Database(Protocol):
     def reading(self) -> AbstractContextManager[Connection]:
         """One snapshot."""
 
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """One snapshot for a long look, on which nothing can be written."""
+
     def forget(self) -> bool:
         """Let what was deleted vanish from the disk; whether it is done."""
 
@@ -175,6 +178,16 @@ class SQLite:
         """Nothing here waits for a writer."""
         with self._engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Writers go on; what they write stays in the log beside the file until this ends."""
+        with self.reading() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("PRAGMA query_only=OFF")
 
     def forget(self) -> bool:
         """Empty the write-ahead log, which has pages as they were; deleted rows are overwritten (`secure_delete`).
@@ -293,6 +306,10 @@ class PostgreSQL:
         """A snapshot, which waits for nobody and can write nothing."""
         with self._snapshots.begin() as connection:
             yield connection
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """The same: nothing can be written on any snapshot here."""
+        return self.reading()
 
     def forget(self) -> bool:
         """Free deleted rows for being overwritten.

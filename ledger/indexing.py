@@ -26,7 +26,7 @@ BATCH_BLOCKS = 200  # blocks taken in one transaction when far behind
 _TRIES = 3  # how often blocks that lack an event are asked for before it is looked for further back
 
 
-class _Gap(Exception):
+class Gap(Exception):
     """A contract's events do not continue its sequence."""
 
     def __init__(self, block: Block, contract: str, expected: int, found: int | None) -> None:
@@ -67,7 +67,7 @@ class Indexer:
             cursor = session.cursor()
             kept = session.block(head.number)
         if cursor is None:
-            return self._begin()
+            return self.begin()
         if not self._has_reread:
             self._has_reread = True
             if self._reread_unknown():
@@ -97,30 +97,40 @@ class Indexer:
                 now = session.cursor()
                 if now is None or now.hash != cursor.hash:
                     return 0  # another worker was faster
-                self._take(session, taken, counted)
+                self.take(session, taken, counted)
                 session.set_violation(None)
-        except _Gap as gap:
+        except Gap as gap:
             self._note(gap)
             raise ChainViolation(str(gap)) from None
         self._gaps = 0
         return len(taken)
 
-    def _take(
+    def take(
         self, session: Session, taken: list[tuple[Block, list[Event]]], counted: dict[str, int] | None
     ) -> None:
+        """Put blocks that follow the cursor into the store, each with its events in order.
+
+        Args:
+            session: A writing transaction.
+            taken: The blocks; that each is the parent of the next is the caller's to see to.
+            counted: The number of each contract's last event by then, where somebody knows it.
+
+        Raises:
+            Gap: A sequence is not continued; nothing must be committed.
+        """
         sequences = {name: _last_sequence(session, name) for name in CONTRACTS}
         told: list[events.Row] = []
         for block, came in taken:
             for event in came:
                 expected = sequences[event.contract] + 1
                 if event.sequence != expected:
-                    raise _Gap(block, event.contract, expected, event.sequence)
+                    raise Gap(block, event.contract, expected, event.sequence)
                 sequences[event.contract] = event.sequence
                 told += self._put(session, event)
             session.add_block(block.number, block.hash, block.timestamp)
         for name, last in (counted or {}).items():
             if sequences[name] != last:
-                raise _Gap(taken[-1][0], name, sequences[name] + 1, None)
+                raise Gap(taken[-1][0], name, sequences[name] + 1, None)
         session.tell(told)
         self._tell_final(session, taken[-1][0])
 
@@ -141,7 +151,7 @@ class Indexer:
                 raise
             return None
 
-    def _note(self, gap: _Gap) -> None:
+    def _note(self, gap: Gap) -> None:
         """Mostly the event is missing from the blocks just asked for, and comes when they are asked for again.
 
         It may also stand in a block taken before, whose state the node no longer has to count by: what stays missing is
@@ -161,7 +171,11 @@ class Indexer:
             with self._store.write() as session:
                 session.rewind(common)
 
-    def _begin(self) -> int:
+    def begin(self) -> int:
+        """Stand on the block before the deployment, where the store stands on none yet."""
+        with self._store.read() as session:
+            if session.cursor() is not None:
+                return 0
         start = self._chain.profile.deployment_block - 1
         block = self._chain.block(start)
         if block is None:

@@ -49,6 +49,7 @@ from ledger.vault import Place, Sealed, Vault
 DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY = "document", "consignment", "accompanying file", "index key"
 ERASED = "erased"
 REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
+_ROWS_AT_A_TIME = 200  # a sealed document has up to 1 MiB
 _IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values, PostgreSQL twice as many
 _logger = logging.getLogger(__name__)
 UNKNOWN = "unknown"  # the name of an event that this version does not know; its arguments are the raw log
@@ -172,6 +173,35 @@ class Session:
         """An insert that leaves the row alone which is there already."""
         dialect = postgresql if self._plain_connection.dialect.name == "postgresql" else sqlite
         return dialect.insert(table).on_conflict_do_nothing()
+
+    # --- whole tables, for who checks all of them
+
+    def every(self, table: Table, *order: Column[Any], **equal: Any) -> Iterator[Row[Any]]:
+        """All rows of a table in an order, or those whose columns equal some values; a few at a time."""
+        query = (
+            select(table).where(*(table.c[name] == value for name, value in equal.items())).order_by(*order)
+        )
+        options = {"yield_per": _ROWS_AT_A_TIME}
+        yield from self._connection.execute(query, execution_options=options)
+
+    def sizes(self) -> dict[str, int]:
+        """How many rows each table has."""
+        query = select(func.count())
+        return {table.name: self._number(query.select_from(table)) for table in t.METADATA.sorted_tables}
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its file, in its words; PostgreSQL is not asked."""
+        if self._connection.dialect.name != "sqlite":
+            return []
+        found = [row[0] for row in self._connection.exec_driver_sql("PRAGMA integrity_check(100)")]
+        return [] if found == ["ok"] else found
+
+    def put_right(self, table: Table, key: Mapping[str, Any], row: Mapping[str, Any] | None) -> None:
+        """Put one row in the place of what stands under a key; without a row, nothing stands there afterwards."""
+        columns = (table.c[name] == value for name, value in key.items())
+        self._connection.execute(delete(table).where(*columns))
+        if row is not None:
+            self._connection.execute(insert(table).values(**row))
 
     # --- identity
 
@@ -432,6 +462,16 @@ class Session:
         index_key = self._open(place)
         assert index_key is not None  # noqa: S101  it is there, or was added
         vault.index_key = index_key
+
+    def take_index_key(self) -> bool:
+        """Open the key under which terms are looked up, as `unlock`, but make none; whether it is there.
+
+        Raises:
+            ObjectDamaged, WrappingKeyMissing: It does not open.
+        """
+        key = self._open(Place(INDEX_KEY, b""))
+        self._require_vault().index_key = key or b""
+        return key is not None
 
     def _add_sealed(self, place: Place, content: bytes) -> None:
         """Seal an object and keep it, once."""
@@ -1483,6 +1523,15 @@ class Store:
         """One snapshot to read from."""
         with _translated(self.place), self._database.reading() as connection:
             yield Session(connection, self._vault)
+
+    @contextmanager
+    def snapshot(self, vault: Vault | None) -> Iterator[Session]:
+        """One snapshot for a long look, on which nothing can be written; sealed objects are opened with this vault.
+
+        Terms can't be told before the vault has its index key, see `Session.take_index_key`.
+        """
+        with _translated(self.place), self._database.snapshot() as connection:
+            yield Session(connection, vault)
 
     def unlock(self, vault: Vault) -> None:
         """Seal and open with a vault from here on.

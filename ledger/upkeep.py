@@ -13,7 +13,9 @@ from typing import Any
 import orjson
 
 from ledger import views
+from ledger.core.disclosures import Disclosure
 from ledger.errors import ObjectDamaged, StoreError, WrappingKeyMissing
+from ledger.messages import AccompanyingFile
 from ledger.store import ACCOMPANYING, DOCUMENT, Session, Store
 from ledger.vault import Vault
 
@@ -122,20 +124,29 @@ def scrub(store: Store, progress: Progress) -> Iterator[Flaw]:
         )
 
 
+def wanted_terms(session: Session, kind: str, content: bytes) -> set[bytes] | None:
+    """By which terms, as they are kept, an object's content is to be found; None if it is none that is looked for."""
+    if kind == DOCUMENT:
+        return session.terms(views.search_terms(orjson.loads(content[32:])))
+    if kind == ACCOMPANYING:
+        file = AccompanyingFile.model_validate_json(content)
+        return session.terms(views.disclosed_terms(Disclosure.from_json(file.manifest.disclosure)))
+    return None
+
+
 def _flaws_of(session: Session, row: Any, versions: dict[bytes, int]) -> Iterator[Flaw]:
     version = versions.get(row.object_id, -1) if row.kind == ACCOMPANYING else 0
     try:
         if version < 0:
             raise ObjectDamaged(row.kind, row.object_id)
         content = session.open_sealed(row, version)
-        if row.kind == DOCUMENT:
-            wanted = session.terms(views.search_terms(orjson.loads(content[32:])))
-            if wanted != session.search_terms_of(row.object_id):
-                yield Flaw(
-                    DOCUMENT,
-                    row.object_id,
-                    f"The document 0x{row.object_id.hex()} is not found by the container and seal numbers in it, or by others: "
-                    "restore the table of search terms from a backup.",
-                )
+        wanted = wanted_terms(session, row.kind, content) if row.kind == DOCUMENT else None
+        if wanted is not None and wanted != session.search_terms_of(row.object_id):
+            yield Flaw(
+                row.kind,
+                row.object_id,
+                f"The document 0x{row.object_id.hex()} is not found by the container and seal numbers in it, or by others: "
+                "restore the table of search terms from a backup.",
+            )
     except StoreError as error:
         yield Flaw(row.kind, row.object_id or b"", str(error))

@@ -7,11 +7,12 @@ two are held against: whoever differs from it differs from the sealed blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from ledger.audit.blocks import Network
 from ledger.audit.result import Act, Replayed
 from ledger.chain import Chain
 from ledger.config import CONTRACTS
@@ -186,7 +187,7 @@ def database(replayed: Replayed, store: Store) -> Iterator[Difference]:
         StoreError: It is of another chain, or has read nothing of this one.
     """
     with store.read() as session:
-        _require_same_chain(session, replayed)
+        require_same_chain(session.identity(), replayed.network)
         cursor = session.cursor()
         if cursor is None:
             raise StoreError("The database has read nothing of the chain yet: there is nothing to compare.")
@@ -208,9 +209,12 @@ def database(replayed: Replayed, store: Store) -> Iterator[Difference]:
 _Row = tuple[Any, int, Any]  # its key, its block, all else
 
 
-def _require_same_chain(session: Session, replayed: Replayed) -> None:
-    there = session.identity()
-    network = replayed.network
+def require_same_chain(there: Mapping[str, str], network: Network) -> None:
+    """Refuse a database, by its identity, that is of another chain.
+
+    Raises:
+        StoreError: It is.
+    """
     expected = {
         "chain_id": str(network.chain_id),
         "genesis_hash": "0x" + network.genesis_hash.hex(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import files, joint, options, outcome
+from ledger.cli import audit_fsck, files, joint, options, outcome
 from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
 from ledger.cli.output import Output, Page
 from ledger.core.identifiers import Party
@@ -33,6 +33,7 @@ app = typer.Typer(
         "cargo-ledger audit export chain.audit",
         "cargo-ledger audit replay chain.audit --trust sg.trust.json",
         "cargo-ledger audit ask disputed chain.audit --trust sg.trust.json",
+        "cargo-ledger audit fsck --trust sg.trust.json",
     ),
 )
 
@@ -467,3 +468,4 @@ def _require_extra() -> None:
 
 
 app.add_typer(joint.app)
+app.add_typer(audit_fsck.app)

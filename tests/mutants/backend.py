@@ -986,8 +986,8 @@ MUTANTS = [
     Mutant(
         "index-seam",
         "ledger/indexing.py",
-        "self._take(session, taken, counted)\n",
-        "self._take(session, taken, counted)\n                if taken[-1][0].number < head.number: session.add_block(head.number, head.hash, head.timestamp)\n",
+        "self.take(session, taken, counted)\n",
+        "self.take(session, taken, counted)\n                if taken[-1][0].number < head.number: session.add_block(head.number, head.hash, head.timestamp)\n",
         "tests/e2e/test_indexing.py",
         "past_meets",
     ),

@@ -23,7 +23,7 @@ EXPECTED = {
     "deconsolidate close show accompany load",
     "evidence": "export verify absent qr",
     "trust": "init show",
-    "audit": "replay export compare ask joint split promise verify-split",
+    "audit": "replay export compare fsck ask joint split promise verify-split",
     "import": "hmrc-cds send",
     "key": "new list",
     "account": "show consent enrol revoke",
