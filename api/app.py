@@ -25,6 +25,7 @@ from api.routes import (
     registry,
     sessions,
     verify,
+    webhooks,
 )
 from api.settings import Settings
 from api.streams import Streams
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         chain,
         verify,
         events,
+        webhooks,
         sessions,
     ):
         v1.include_router(noun.router)

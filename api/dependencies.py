@@ -60,11 +60,27 @@ def require_reader(request: Request) -> Reader | None:
     token = token_of(request)
     reader = None if token is None else _ledger(request).sessions.reader(token)
     if reader is None:
-        sentence = (
-            "Reading needs the token of a sign-in that still holds: send your address to /v1/sessions/challenge, sign the "
-            "text, and send both to /v1/sessions. Writing needs none; the records are signed."
-        )
-        raise Problem(SIGN_IN_NEEDED, sentence, headers={"www-authenticate": 'Bearer realm="cargo ledger"'})
+        raise _sign_in_needed()
+    return reader
+
+
+def _sign_in_needed() -> Problem:
+    sentence = (
+        "Reading needs the token of a sign-in that still holds: send your address to /v1/sessions/challenge, sign the "
+        "text, and send both to /v1/sessions. Writing needs none; the records are signed."
+    )
+    return Problem(SIGN_IN_NEEDED, sentence, headers={"www-authenticate": 'Bearer realm="cargo ledger"'})
+
+
+def require_account(request: Request) -> Reader:
+    """The account that asks, by its token; also where reading is open: what is kept for somebody needs an owner.
+
+    Raises:
+        Problem: There is no token, or it is of no use.
+    """
+    reader = require_reader(request)
+    if reader is None:
+        raise _sign_in_needed()
     return reader
 
 
@@ -84,5 +100,6 @@ RecordDomain = Annotated[Domain, Depends(_record_domain)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
 TheReader = Annotated[Reader | None, Depends(require_reader)]
+TheAccount = Annotated[Reader, Depends(require_account)]
 Reading = Depends(require_reader)
 SignedIn = Depends(_SCHEME)  # for the OpenAPI document: it declares the scheme, `require_reader` decides

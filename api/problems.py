@@ -30,6 +30,7 @@ from ledger.errors import (
     Conflict,
     ConsistencyError,
     ContractError,
+    DeliveryFailed,
     DigestMismatch,
     InclusionError,
     InvalidDeclaration,
@@ -112,6 +113,7 @@ TABLE: dict[type[LedgerError], Kind] = {
     StoreError: Kind("store-unavailable", 503, "The database cannot be used now"),
     QueueFull: Kind("queue-full", 503, "Too much waits for the chain"),
     ChainError: Kind("chain-unavailable", 503, "The chain cannot be used now"),
+    DeliveryFailed: Kind("delivery-failed", 502, "A webhook's receiver did not take a message"),
     ServiceError: Kind("upstream-problem", 502, "Another service did not answer as it should"),
 }
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ledger import keys
 from ledger.config import ChainProfile, LedgerConfig
 from ledger.errors import InvalidProfile
+from ledger.receivers import Network
 from ledger.sign_in import Site
 
 
@@ -38,6 +39,12 @@ def _addresses(listed: object) -> object:
     return tuple(str(ipaddress.ip_address(each.strip())) for each in listed.split(",") if each.strip())
 
 
+def _networks(listed: object) -> object:
+    if not isinstance(listed, str):
+        return listed
+    return tuple(ipaddress.ip_network(each.strip()) for each in listed.split(",") if each.strip())
+
+
 class Settings(BaseSettings):
     """One administration's service.
 
@@ -61,6 +68,8 @@ class Settings(BaseSettings):
             out on a development chain alone, where it is this machine.
         open_reading: Let programs on this machine read without a sign-in: on a development chain unless said otherwise,
             on a local network of validators (clique) if said so, and only while the service listens on loopback.
+        webhook_networks: Networks that are not public and that webhooks of customs' own accounts may go to, separated by
+            commas (`10.20.0.0/16`); none unless said. On a development chain they are for everybody's.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="forbid")
@@ -80,6 +89,7 @@ class Settings(BaseSettings):
     proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()
     public_url: Annotated[str | None, AfterValidator(_require_site)] = None
     open_reading: bool | None = None
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
 
     @property
     def is_loopback(self) -> bool:
@@ -109,6 +119,7 @@ class Settings(BaseSettings):
             relayer_keys=tuple(key for file in self.relayer_key_files if (key := self._open(file))),
             promise_seconds=self.promise_seconds,
             wrapping_keys_file=self.wrapping_keys_file,
+            webhook_networks=self.webhook_networks,
         )
 
     def _open(self, key_file: Path | None) -> bytes | None:

@@ -25,6 +25,7 @@ import httpx
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from ledger.client_webhooks import WebhooksClient
 from ledger.config import ChainProfile
 from ledger.core import documents, signatures
 from ledger.core.identifiers import Party
@@ -917,6 +918,11 @@ class LedgerClient:
             finally:
                 response.close()
 
+    @property
+    def webhooks(self) -> WebhooksClient:
+        """Webhooks: events sent to an address of yours. They are your account's, so a key is needed."""
+        return WebhooksClient(_Asking(self))
+
     def chain(self) -> ChainView:
         """Read which chain the service follows, and how far it has read."""
         return self._get("/v1/chain", ChainView)
@@ -1126,11 +1132,33 @@ class LedgerClient:
             time.sleep(POLL_SECONDS)
 
 
+class _Asking:
+    """How the parts of a client ask."""
+
+    def __init__(self, client: LedgerClient) -> None:
+        self._client = client
+
+    def get(self, path: str, model: type[_Model], query: Mapping[str, Any] | None = None) -> _Model:
+        """GET a model."""
+        return self._client._get(path, model, query)
+
+    def post(self, path: str, body: BaseModel | None, model: type[_Model]) -> _Model:
+        """POST a model."""
+        if body is not None:
+            return self._client._post(path, body, model)
+        answer = self._client._send("POST", path)
+        return _model(model, _json(answer.content, self._client.base_url), self._client.base_url)
+
+    def delete(self, path: str) -> None:
+        """DELETE something."""
+        self._client._send("DELETE", path)
+
+
 def _is_read(method: str, path: str) -> bool:
     """Whether a request may need a session: a token is shown nowhere else."""
     if method == "GET":
         return path.startswith("/v1/") and path != "/v1/chain"
-    return path == "/v1/accompanying-files"
+    return path == "/v1/accompanying-files" or path.startswith("/v1/webhooks")
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -18,6 +18,7 @@ from ledger.core import signatures
 from ledger.core.identifiers import Party
 from ledger.core.records import Domain
 from ledger.errors import InvalidIdentifier, InvalidKey, InvalidProfile
+from ledger.receivers import Network
 
 Kind = Literal["development", "clique", "qbft"]
 CONTRACTS = ("AdministrationRegistry", "ManifestLog", "ConsignmentLedger")
@@ -190,6 +191,8 @@ class LedgerConfig:
         promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
         wrapping_keys_file: The keys that documents and secrets at rest are sealed under; see `ledger.vault`. None is for
             development chains alone: a file is then made beside the database.
+        webhook_networks: Networks that are not public and that webhooks may go to all the same, unencrypted too: those of
+            customs' own officers and auditors, on a development chain everybody's.
 
     Raises:
         InvalidProfile: The administration is none, or a number is out of range.
@@ -203,6 +206,7 @@ class LedgerConfig:
     relayer_keys: tuple[bytes, ...] = ()
     promise_seconds: int = 60
     wrapping_keys_file: Path | None = None
+    webhook_networks: tuple[Network, ...] = ()
 
     def __post_init__(self) -> None:
         try:

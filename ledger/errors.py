@@ -51,6 +51,7 @@
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
     │     └─ RuleBroken                 a replay found what a contract would not have done
     │        └─ SequenceGap             events of a contract are missing, or stand elsewhere
+    ├─ DeliveryFailed                   a webhook's receiver did not take a message (has the reason)
     └─ ServiceError                     the HTTP service answered with a problem, or not at all
        └─ ServiceUnavailable
 
@@ -1668,6 +1669,18 @@ class SequenceGap(RuleBroken):
         super().__init__(
             contract, sequence, block, f"event {expected} was due; events are missing, or were put elsewhere"
         )
+
+
+class DeliveryFailed(LedgerError):
+    """A webhook's receiver did not take a message.
+
+    Attributes:
+        reason: Why, in words that hold neither its address nor anything of the message.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The receiver did not take the message: {reason}.")
 
 
 class ServiceError(LedgerError):

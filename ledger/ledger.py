@@ -14,7 +14,7 @@ import logging
 import math
 import threading
 import time as clock
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +39,7 @@ from ledger.core.records import (
     Role,
 )
 from ledger.database import WorkerLock
+from ledger.delivering import Delivering
 from ledger.errors import (
     ChainError,
     ChainUnread,
@@ -87,9 +88,11 @@ from ledger.messages import (
     to_hex,
 )
 from ledger.reading import Reader, Rights
+from ledger.receivers import Network
 from ledger.sessions import Sessions
 from ledger.store import Session, Store, decode_custody, encode_custody
 from ledger.vault import open_vault
+from ledger.webhooks import Webhooks
 
 _logger = logging.getLogger(__name__)
 _ANOTHER_WORKS = "another worker is at work on this database: waiting for it to end"
@@ -267,6 +270,7 @@ class Ledger:
                 self._require_caught_up,
                 _now,
             )
+            self.webhooks = Webhooks(self._store, self._listed_for, _now)
         except LedgerError:
             self.close()
             raise
@@ -1561,6 +1565,7 @@ class Ledger:
                 "log_anchored_leaves": anchored,
                 "custody_waiting_records": session.waiting_custody(),
                 "transactions_in_flight": len(session.transactions_in("sent", "mined")),
+                **_webhook_figures(session),
             }
 
     def rewrap(self, progress: upkeep.Progress = lambda done, total: None) -> upkeep.Rewrapped:
@@ -1632,6 +1637,17 @@ class Ledger:
         with self._store.write() as session:
             session.set_identity(noted)
 
+    def delivering(self, **options: Any) -> Delivering:
+        """What sends the webhooks' messages; `options` are those of `Delivering`."""
+        return Delivering(
+            self._store, self.sessions.reader_by_account, self._rights, self._listed_for, **options
+        )
+
+    def _listed_for(self, reader: Reader) -> Sequence[Network]:
+        """Networks beside the public ones that a reader's webhooks may go to: a company must not reach into customs'."""
+        is_ours = reader.sees_all or self.profile.kind == "development"
+        return self.config.webhook_networks if is_ours else ()
+
     def take_worker_lock(self) -> bool:
         """Become the one worker of this database, until `close`, the end of the process, or of the database's server."""
         if self._working is not None and not self._working.is_held():
@@ -1647,12 +1663,25 @@ class Ledger:
         return self._working is not None
 
     def run_worker(self, stop: threading.Event) -> None:
-        """Work until told to stop; wait while another worker does, and through a node's absence."""
+        """Work until told to stop; wait while another worker does, and through a node's absence.
+
+        Webhooks are sent beside it, by whoever has the worker's lock, whether or not the node is there.
+        """
+        delivery = _Beside(lambda quit: self.delivering().run(quit))
+        try:
+            self._run_worker(stop, delivery)
+        finally:
+            delivery.stop()
+
+    def _run_worker(self, stop: threading.Event, delivery: _Beside) -> None:
         verified = False
         complaint = ""
         while not stop.is_set():
             try:
-                if not self.take_worker_lock():
+                if self.take_worker_lock():
+                    delivery.start()
+                else:
+                    delivery.stop()
                     if complaint != _ANOTHER_WORKS:
                         complaint = _ANOTHER_WORKS
                         _logger.info("%s", complaint)
@@ -1672,11 +1701,42 @@ class Ledger:
                 stop.wait(1.0)
 
 
+class _Beside:
+    """Runs something in a thread of its own while it is wanted, again where it was stopped."""
+
+    def __init__(self, run: Callable[[threading.Event], None]) -> None:
+        self._run = run
+        self._thread: threading.Thread | None = None
+        self._quit = threading.Event()
+
+    def start(self) -> None:
+        """Let it run; nothing if it does."""
+        if self._thread is None or not self._thread.is_alive():
+            self._quit = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run, args=(self._quit,), name="webhooks", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._quit.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+
 _SECOND_KINDS = (CustodyKind.OPEN, CustodyKind.CONSOLIDATE, CustodyKind.DECONSOLIDATE)
 
 
 def _age(accepted_at: int | None) -> int:
     return 0 if accepted_at is None else max(0, _now() - accepted_at)
+
+
+def _webhook_figures(session: Session) -> dict[str, float]:
+    figures = session.webhooks.figures()
+    oldest = int(figures.pop("webhook_oldest_made_at"))
+    return figures | {"webhook_oldest_message_seconds": _age(oldest or None)}
 
 
 def _now() -> int:

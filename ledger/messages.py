@@ -635,6 +635,119 @@ class EventView(Message):
     ]
 
 
+WebhookState = Literal["active", "gone", "failing"]
+
+
+class WebhookRequest(Message):
+    """Where events are to be sent, and which."""
+
+    url: Annotated[
+        str,
+        Field(
+            max_length=2_000,
+            description="`https://…` at a public address; one webhook an account and address",
+            examples=["https://erp.acme.example/cargo-ledger"],
+        ),
+    ]
+    kinds: Annotated[
+        list[EventKind],
+        Field(max_length=20, description="Only these, and their reversals; none given is all"),
+    ] = []
+    consignment: Annotated[Bytes32 | None, Field(description="Only what is about this consignment")] = None
+    administration: Annotated[AdministrationText | None, Field(description="Only this one's")] = None
+    after: Annotated[
+        Count | None,
+        Field(
+            description="Id of the event behind which it begins; 0 sends all there are, null what comes from now on"
+        ),
+    ] = None
+
+
+class WebhookView(Message):
+    """A webhook of the account that asks."""
+
+    id: Bytes32
+    url: str
+    kinds: list[str]
+    consignment: Bytes32 | None
+    administration: AdministrationText | None
+    state: Annotated[
+        WebhookState,
+        Field(
+            description="`gone` where it answered 410, `failing` where it took nothing for as long as a message is tried: "
+            "nothing is sent until it is enabled"
+        ),
+    ]
+    created_at: Time
+    followed: Annotated[Count, Field(description="Id of the event up to which its messages are made")]
+    delivered: Annotated[Count, Field(description="Messages that it took")]
+    failed: Annotated[Count, Field(description="Attempts that failed")]
+    waiting: Annotated[Count, Field(description="Messages that wait for their next attempt")]
+    dead: Annotated[Count, Field(description="Messages that were given up; they can be replayed for 30 days")]
+
+
+class Webhooks(Message):
+    """The webhooks of an account, the oldest first."""
+
+    webhooks: list[WebhookView]
+
+
+class WebhookSecret(Message):
+    """What a webhook's messages are signed with from now on; it is shown once."""
+
+    id: Bytes32
+    secret: Annotated[
+        str,
+        Field(
+            repr=False,
+            pattern=r"^whsec_[A-Za-z0-9+/]{43}=$",
+            description="32 bytes in base64 behind `whsec_`, as Standard Webhooks has it",
+        ),
+    ]
+    former_until: Annotated[
+        Time | None, Field(description="Until when the former secret signs beside it; null if there is none")
+    ]
+
+
+class RotationRequest(Message):
+    """How long the former secret signs beside the new one."""
+
+    overlap_seconds: Annotated[
+        int,
+        Field(ge=0, le=604_800, description="Seconds; 0 ends the former secret at once", examples=[86400]),
+    ] = 86_400
+
+
+class DeadLetter(Message):
+    """A message that was given up."""
+
+    event: Annotated[Count, Field(description="Id of its event")]
+    kind: str
+    attempts: Count
+    given_up_at: Time
+    problem: Annotated[str, Field(description="Why the last attempt failed")]
+
+
+class DeadLetters(Message):
+    """Messages that were given up, in the order of events; there may be more behind the last."""
+
+    dead_letters: list[DeadLetter]
+
+
+class ReplayRequest(Message):
+    """Which of the messages that were given up are to be sent again."""
+
+    events: Annotated[
+        list[Count] | None, Field(max_length=1_000, description="Ids of their events; null is all")
+    ] = None
+
+
+class Replayed(Message):
+    """How many messages wait again."""
+
+    replayed: Count
+
+
 class ChallengeRequest(Message):
     """Who wants to sign in."""
 

@@ -131,6 +131,10 @@ class Sessions:
                 return None
             return self._reader(session, row.account, now)
 
+    def reader_by_account(self, session: Session, address: str) -> Reader | None:
+        """Who reads by an account, as the registry has it now; None if it may read nothing (any more)."""
+        return self._reader(session, from_hex(address), self._now())
+
     def end(self, token: str) -> None:
         """Revoke a token; one that is of no use is none the worse."""
         with self._store.write() as session:

@@ -44,9 +44,11 @@ from ledger.core.records import CustodyRecord
 from ledger.database import WorkerLock, open_database, reason
 from ledger.errors import NotFound, ObjectDamaged, StoreError
 from ledger.vault import Place, Sealed, Vault
+from ledger.webhook_rows import WebhookRows
 
 #: Kinds of sealed objects, as their errors name them.
 DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY = "document", "consignment", "accompanying file", "index key"
+WEBHOOK_URL, WEBHOOK_SECRET = "webhook URL", "webhook secret"
 ERASED = "erased"
 REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
 _ROWS_AT_A_TIME = 200  # a sealed document has up to 1 MiB
@@ -690,6 +692,8 @@ class Session:
             (DOCUMENT, t.manifests, t.manifests.c.digest),
             (CONSIGNMENT, t.consignments, t.consignments.c.consignment),
             (ACCOMPANYING, t.accompanying, t.accompanying.c.manifest_id),
+            (WEBHOOK_URL, t.webhooks, t.webhooks.c.webhook),
+            (WEBHOOK_SECRET, t.webhook_secrets, t.webhook_secrets.c.secret),
         ):
             sealed = t.sealed_objects.c
             there = select(sealed.position).where(sealed.kind == kind, sealed.object_id == column).exists()
@@ -746,6 +750,32 @@ class Session:
         """The parties that loaded a consignment's accompanying file."""
         query = select(t.loaders.c.party).where(t.loaders.c.consignment == consignment)
         return frozenset(row.party for row in self._all(query))
+
+    # --- webhooks
+
+    @property
+    def webhooks(self) -> WebhookRows:
+        """The rows of webhooks; their URLs and secrets are sealed here."""
+        return WebhookRows(self._connection)
+
+    def seal_webhook(self, kind: str, object_id: bytes, content: bytes) -> None:
+        """Keep a webhook's URL, or one of its secrets, sealed under its id."""
+        self._add_sealed(Place(kind, object_id), content)
+
+    def unseal_webhook(self, kind: str, object_id: bytes) -> bytes:
+        """What was sealed so.
+
+        Raises:
+            ObjectDamaged: It is not there, or not as it was.
+        """
+        content = self._open(Place(kind, object_id))
+        if content is None:
+            raise ObjectDamaged(kind, object_id)
+        return content
+
+    def erase_webhook(self, kind: str, object_id: bytes) -> None:
+        """Erase what was sealed so."""
+        self._erase_sealed(kind, object_id)
 
     # --- who reads
 
@@ -1441,6 +1471,10 @@ class Session:
         if administration is not None:
             query = query.where(t.feed.c.administration == administration)
         return self._all(query.order_by(t.feed.c.id))
+
+    def told(self, event_ids: Sequence[int]) -> dict[int, Row[Any]]:
+        """Events of the feed by their ids."""
+        return {row.id: row for row in self._all(select(t.feed).where(t.feed.c.id.in_(event_ids)))}
 
 
 def _sealed(row: Row[Any]) -> Sealed:

@@ -336,5 +336,50 @@ feed_state = Table(
     Column("final_block", BigInteger, nullable=False),  # up to which it was told what is final
 )
 
+webhooks = Table(
+    "webhooks",
+    METADATA,
+    Column("webhook", LargeBinary(32), primary_key=True),  # its URL is sealed under this id
+    Column("account", LargeBinary(20), nullable=False),  # whose it is: it is told what that may read
+    Column("url", LargeBinary(32), nullable=False),  # as a term: HMAC under the index key
+    Column("kinds", Text, nullable=False),  # JSON: a list, empty for all
+    Column("consignment", LargeBinary(32)),
+    Column("administration", LargeBinary(8)),
+    Column("created_at", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),  # active; gone (it answered 410), failing (for three days)
+    Column("revision", BigInteger, nullable=False),  # goes up when its owner changes something
+    Column("followed", BigInteger, nullable=False),  # up to this id of the feed its messages are made
+    Column("paused_ms", BigInteger, nullable=False),  # Unix milliseconds until which it asked for nothing
+    Column("failing_ms", BigInteger),  # since when it has taken nothing; null where the last was taken
+    Column("delivered", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),  # attempts
+    UniqueConstraint("account", "url"),
+)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    METADATA,
+    Column("secret", LargeBinary(32), primary_key=True),  # a random id: the secret is sealed under it
+    Column("webhook", LargeBinary(32), nullable=False, index=True),
+    Column("ends_at", BigInteger),  # null for the one that was given out last
+)
+
+webhook_messages = Table(
+    "webhook_messages",
+    METADATA,
+    Column("webhook", LargeBinary(32), nullable=False),
+    Column("event", BigInteger, nullable=False),
+    Column("state", String(8), nullable=False),  # waiting, taken, dead
+    Column("attempts", Integer, nullable=False),  # that failed
+    Column("due_ms", BigInteger, nullable=False),  # of waiting: Unix milliseconds before which it is not sent
+    Column("made_at", BigInteger, nullable=False),
+    Column("first_ms", BigInteger),  # of the first attempt that failed
+    Column("ended_at", BigInteger),  # when it was taken or given up
+    Column("problem", String(100)),  # why the last attempt failed
+    PrimaryKeyConstraint("webhook", "event"),
+    Index("webhook_messages_state", "webhook", "state", "event"),
+    Index("webhook_messages_ended", "state", "ended_at"),
+)
+
 #: Tables whose rows derive from blocks, and go when their block goes.
 DERIVED = (chain_events, chain_custody, chain_refusals, chain_heads, chain_closures)

@@ -46,6 +46,13 @@ ROWS = {
     "C9": "the indexer stands still and nothing says so",
     "C10": "an event of a later version",
     "C11": "a slow node is taken for a reorganisation",
+    "G1": "the sender of webhooks is killed again and again while a receiver refuses three of ten",
+    "G2": "a webhook's address leads into a network, by its form, its name, a second look-up or a redirect",
+    "G3": "a receiver hangs, drips, answers without end, or is not who its certificate says",
+    "G4": "a webhook's secret rotates",
+    "G5": "a message is replayed late, or altered",
+    "G6": "a receiver is gone, asks for time, or is away for three days",
+    "G7": "what a webhook was sent is taken back by a reorganisation",
     "H4": "an older database is restored",
 }
 HEAD = """# What it survives

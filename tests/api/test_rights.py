@@ -50,6 +50,7 @@ ASKED_FOR_EVIDENCE = {
 }  # its issuer, and who sees the consignment and not its manifest
 
 ONE, LIST, OPEN = "one thing", "a list", "open"
+ITS_OWN = {"exporter"}  # whose webhook it is; nobody else's, not customs' either
 # by operation: what it is, and who sees the consignment in question, or its manifest, there
 TABLE = {
     "manifest": (ONE, SEE_MANIFEST),
@@ -63,6 +64,14 @@ TABLE = {
     "find_consignments": (LIST, SEE_CONSIGNMENT),
     "events": (LIST, SEE_CONSIGNMENT),
     "leaves": (ONE, {"auditor"}),
+    "register_webhook": (LIST, READERS),
+    "webhooks": (LIST, ITS_OWN),
+    "webhook": (ONE, ITS_OWN),
+    "remove_webhook": (ONE, ITS_OWN),
+    "rotate_webhook_secret": (ONE, ITS_OWN),
+    "enable_webhook": (ONE, ITS_OWN),
+    "dead_letters": (ONE, ITS_OWN),
+    "replay_dead_letters": (ONE, ITS_OWN),
     "head": (ONE, READERS),
     "consistency": (ONE, READERS),
     "administrations": (LIST, READERS),
@@ -112,6 +121,7 @@ class Scene:
         exporter.wait_for_manifest(self.lodged.id, state="final")
         exporter.wait_for_manifest(self.spare.id, state="final")
         self.file = exporter.accompanying_file(self.spare.consignment)
+        self.webhook = exporter.webhooks.register("https://public.example/").id
         self.client("loader").load_accompanying(exporter.accompanying_file(self.lodged.consignment))
         with service.app.state.ledger._store.read() as session:
             self.told = session.last_told()
@@ -137,10 +147,20 @@ class Scene:
 
     def ask(self, operation, method, path, name, is_there):
         """One cell: the answer to a person, about the object or about one that is absent."""
-        absent = {"manifests": "0x" + "ab" * 32, "consignments": "0x" + "cd" * 32}
-        there = {"manifests": to_hex(self.lodged.id), "consignments": to_hex(self.lodged.consignment)}
+        absent = {
+            "manifests": "0x" + "ab" * 32,
+            "consignments": "0x" + "cd" * 32,
+            "webhooks": "0x" + "ef" * 32,
+        }
+        there = {
+            "manifests": to_hex(self.lodged.id),
+            "consignments": to_hex(self.lodged.consignment),
+            "webhooks": self.webhook,
+        }
         ids = there if is_there else absent
-        path = re.sub(r"^/v1/(manifests|consignments)/\{id\}", lambda m: f"/v1/{m[1]}/{ids[m[1]]}", path)
+        path = re.sub(
+            r"^/v1/(manifests|consignments|webhooks)/\{id\}", lambda m: f"/v1/{m[1]}/{ids[m[1]]}", path
+        )
         path = path.replace("{administration}", "SG" if is_there else "ZZ")
         path = path.replace("{party}", "SG:ACME01" if is_there else "SG:NONE99")
         path = path.replace("{address}", account_of(self.keys["officer"]) if is_there else "0x" + "ef" * 20)
@@ -153,6 +173,13 @@ class Scene:
             request["params"] = {"first": self.http_head_size()}
         if operation == "events":
             request["params"] = {"consignment": ids["consignments"], "after": 0}
+        if operation == "remove_webhook" and is_there and name in ITS_OWN:
+            spare = self.client(name).webhooks.register("https://public.example/spare").id
+            path = path.replace(self.webhook, spare)
+        if operation in ("rotate_webhook_secret", "replay_dead_letters"):
+            request["json"] = {}
+        if operation == "register_webhook":
+            request["json"] = {"url": f"https://public.example/{secrets.token_hex(4)}"}
         if operation == "load_accompanying":
             file = self.file.model_dump(mode="json")
             file["consignment"] = file["consignment"] if is_there else "0x" + "cd" * 32
@@ -265,12 +292,16 @@ def test_a_reader_sees_what_the_table_says_and_of_the_rest_not_that_it_is_there(
         elif operation == "load_accompanying":
             assert answer.status_code == (200 if name in sees else 403), where
             assert absent.status_code == (422 if name in sees else 403), where
+        elif operation == "register_webhook":
+            assert answer.status_code == absent.status_code == 201, where
+        elif operation == "webhooks":
+            assert (scene.webhook.encode() in body) == (name in sees), where
         elif kind == LIST:
             assert answer.status_code == absent.status_code == 200, where
             if operation != "administrations":
                 assert (body != absent_body) == (name in sees), where
         elif name in sees:
-            assert answer.status_code == 200, where
+            assert answer.status_code == (204 if operation == "remove_webhook" else 200), where
             assert absent.status_code == 404, where
         else:
             assert answer.status_code == absent.status_code == 404, where

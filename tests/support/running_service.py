@@ -50,6 +50,7 @@ def settings_for(network: Network, folder: Path, administration: str = "SG", **c
         "port": 0,
         "open_reading": True,  # on a local network of validators too
         "wrapping_keys_file": network.wrapping_keys(),
+        "webhook_networks": "127.0.0.0/8",  # where the receivers of tests are
     }
     return Settings(**(given | changes))
 

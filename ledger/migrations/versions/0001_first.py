@@ -284,3 +284,45 @@ def upgrade() -> None:
         ),
     )
     op.create_index("transactions_state", "transactions", ["state"], unique=False)
+    op.create_table(
+        "webhook_messages",
+        sa.Column("webhook", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("event", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_ms", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.String(length=100), nullable=True),
+        sa.PrimaryKeyConstraint("webhook", "event", name=op.f("pk_webhook_messages")),
+    )
+    op.create_index("webhook_messages_ended", "webhook_messages", ["state", "ended_at"], unique=False)
+    op.create_index("webhook_messages_state", "webhook_messages", ["webhook", "state", "event"], unique=False)
+    op.create_table(
+        "webhook_secrets",
+        sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("webhook", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("secret", name=op.f("pk_webhook_secrets")),
+    )
+    op.create_index(op.f("ix_webhook_secrets_webhook"), "webhook_secrets", ["webhook"], unique=False)
+    op.create_table(
+        "webhooks",
+        sa.Column("webhook", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("account", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("url", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("kinds", sa.Text(), nullable=False),
+        sa.Column("consignment", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("administration", sa.LargeBinary(length=8), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("followed", sa.BigInteger(), nullable=False),
+        sa.Column("paused_ms", sa.BigInteger(), nullable=False),
+        sa.Column("failing_ms", sa.BigInteger(), nullable=True),
+        sa.Column("delivered", sa.BigInteger(), nullable=False),
+        sa.Column("failed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("webhook", name=op.f("pk_webhooks")),
+        sa.UniqueConstraint("account", "url", name=op.f("uq_webhooks_account_url")),
+    )
