@@ -1,12 +1,15 @@
 """Batches of manifests: NDJSON in, NDJSON out, in flat memory whatever their size.
 
-Lines that come in together are lodged together, in one transaction; nothing waits for a line that has not come. Each
-line gets a line, in order. A client that sends a long batch must read the answers meanwhile, or both ends wait.
+While some lines are lodged, the next are read; those that are there then are lodged together, in one transaction.
+Nothing waits for a line that has not come. Each line gets a line, in order. A client that sends a long batch must read
+the answers meanwhile, or both ends wait.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 
 from pydantic import ValidationError
@@ -23,7 +26,8 @@ from ledger.messages import ManifestAccepted, ManifestSubmission, ProblemView
 
 MEDIA_TYPE = "application/x-ndjson"
 MAX_LINE_BYTES = 3 << 19  # 1.5 MiB: a document of 1 MiB, and room for how it is spelled
-_MAX_LINES = 1_000  # lodged in one transaction
+_MAX_LINES = 500  # lodged in one transaction, which keeps other writers waiting
+_MAX_BYTES_AHEAD = 1 << 20  # of lines that are read and not lodged; one more line may come on top
 _logger = logging.getLogger("cargo_ledger.api")
 
 
@@ -48,15 +52,58 @@ async def answer_lines(body: AsyncIterator[bytes], ledger: Ledger) -> AsyncItera
         body: The request's bytes, as they come.
         ledger: Where to lodge.
     """
-    lines = _Lines()
+    ahead = _Ahead()
+    reading = asyncio.create_task(ahead.read(body))
     try:
-        async for chunk in body:
-            for group in _groups(lines.feed(chunk) if chunk else ()):
-                yield await run_in_threadpool(_lodge, group, ledger)
-        for group in _groups(lines.rest()):
+        while group := await ahead.take():
             yield await run_in_threadpool(_lodge, group, ledger)
+        await reading
     except ClientDisconnect:
         return  # what was lodged stays lodged: sent again, it is answered again
+    finally:
+        reading.cancel()
+
+
+class _Ahead:
+    """Lines that are read and not lodged yet: a bounded number, so that a body of any size takes flat memory."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes | None] = deque()
+        self._bytes = 0
+        self._is_over = False
+        self._changed = asyncio.Event()
+
+    async def read(self, body: AsyncIterator[bytes]) -> None:
+        """Read a body to its end, or until the client is gone; waits while enough is read."""
+        lines = _Lines()
+        try:
+            async for chunk in body:
+                for line in lines.feed(chunk):
+                    await self._put(line)
+            for line in lines.rest():
+                await self._put(line)
+        finally:
+            self._is_over = True
+            self._changed.set()
+
+    async def _put(self, line: bytes | None) -> None:
+        while len(self._lines) >= _MAX_LINES or self._bytes >= _MAX_BYTES_AHEAD:
+            self._changed.clear()
+            await self._changed.wait()
+        self._lines.append(line)
+        self._bytes += len(line or b"")
+        self._changed.set()
+
+    async def take(self) -> list[bytes | None]:
+        """All lines that are there, at least one; none when there will be no more."""
+        while not self._lines and not self._is_over:
+            self._changed.clear()
+            await self._changed.wait()
+        taken = [*self._lines]
+        self._lines.clear()
+        self._bytes = 0
+        self._changed.set()
+        return taken
 
 
 class _Lines:
@@ -87,17 +134,6 @@ class _Lines:
             self._begun.clear()
         else:
             self._begun += part
-
-
-def _groups(lines: Iterator[bytes | None] | tuple[()]) -> Iterator[list[bytes | None]]:
-    group: list[bytes | None] = []
-    for line in lines:
-        group.append(line)
-        if len(group) == _MAX_LINES:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _lodge(lines: list[bytes | None], ledger: Ledger) -> bytes:

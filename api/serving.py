@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.collecting import collect_rarely
 from api.kept_process import KeptProcess
 from api.listening import listen, say_ready
 from api.observing import export_traces
@@ -91,6 +92,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            collect_rarely()
             self._when_ready()
 
     def end(self, _signal: int, _frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 from types import FrameType
 
+from api.collecting import collect_rarely
 from ledger.ledger import Ledger
 
 
@@ -18,6 +19,7 @@ def work(ledger: Ledger) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    collect_rarely()
     try:
         ledger.run_worker(stop)
     finally:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from figures import Figure
 from manifests import PROJECT, file_for_both
+from processor import busy_seconds
 
 COUNT = 3000
 BATCH = 100  # documents a call of wrapDocuments, its best size here
@@ -83,20 +84,14 @@ def _install() -> Path:
 
 def _rate(command: list[str], cores: list[int], seconds: str) -> tuple[float, float]:
     """Documents a second, and the share of the machine that other programs took meanwhile."""
-    busy, own, start = _busy_seconds(), _own_seconds(), time.perf_counter()
+    busy, own, start = busy_seconds(), _own_seconds(), time.perf_counter()
     done = subprocess.run(
         ["taskset", "-c", ",".join(map(str, cores)), *command], check=True, capture_output=True, text=True
     )
-    others = (_busy_seconds() - busy) - (_own_seconds() - own)
+    others = (busy_seconds() - busy) - (_own_seconds() - own)
     share = others / (time.perf_counter() - start) / (os.cpu_count() or 1)
     result = json.loads(done.stdout)
     return result["documents"] / result[seconds], max(share, 0.0)
-
-
-def _busy_seconds() -> float:
-    """Processor time that the machine has spent on anything, stolen time included, all cores together."""
-    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_seconds() -> float:

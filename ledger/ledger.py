@@ -135,6 +135,7 @@ class _Prepared:
     """A manifest submission whose form, signature and document are checked."""
 
     record: ManifestRecord
+    manifest_id: bytes | None
     signature: bytes
     digest: bytes
     signer: bytes
@@ -150,14 +151,14 @@ class _Seen:
     def __init__(self, session: Session, batch: Sequence[_Prepared]) -> None:
         self._seen = session.known_among(
             [one.digest for one in batch],
-            [one.record.manifest_id for one in batch if one.record.manifest_id is not None],
+            [one.manifest_id for one in batch if one.manifest_id is not None],
             [one.record.consignment for one in batch if one.reference is not None],
             [one.reference for one in batch if one.reference is not None],
         )
 
     def is_first(self, one: _Prepared) -> bool:
         """Whether a LODGE has neither record nor manifest here, nor its consignment or reference if it names them."""
-        names: set[bytes | str] = {one.digest, one.record.manifest_id or one.digest}
+        names: set[bytes | str] = {one.digest, one.manifest_id or one.digest}
         if one.reference is not None:
             names |= {one.record.consignment, one.reference}
         if one.record.kind != ManifestKind.LODGE or not self._seen.isdisjoint(names):
@@ -359,12 +360,13 @@ class Ledger:
                     "is used elsewhere, or the database is older than the chain. The governor must restart the log."
                 )
             next_index: int = log.next_index
+            told: list[events.Row] = []
             for one in prepared:
                 if isinstance(one, LedgerError):
                     answers.append(one)
                     continue
                 try:
-                    answer, is_new = self._accept(session, membership, seen, one, extent, next_index)
+                    answer, row = self._accept(session, membership, seen, one, extent, next_index)
                 except QueueFull as error:
                     answers.append(error)
                     continue
@@ -373,12 +375,13 @@ class Ledger:
                 except LedgerError as error:
                     answers.append(error)
                     continue
-                next_index += is_new
-                answers.append((answer, is_new))
+                if row is not None:
+                    next_index += 1
+                    told.append(events.of_manifest("manifest.accepted", row, row.accepted_at))
+                answers.append((answer, row is not None))
             if next_index != log.next_index:
                 session.set_next_index(next_index)
-                new = session.manifests_at(log.epoch, log.next_index, next_index)
-                session.tell([events.of_manifest("manifest.accepted", row, row.accepted_at) for row in new])
+                session.tell(told)
         return answers
 
     def _compare_with_chain(self) -> None:
@@ -441,6 +444,7 @@ class Ledger:
         key = None if submission.consignment_key is None else from_hex(submission.consignment_key)
         return _Prepared(
             record,
+            record.manifest_id,
             signature,
             digest,
             signer,
@@ -458,14 +462,14 @@ class Ledger:
         one: _Prepared,
         extent: sequencing.Extent,
         index: int,
-    ) -> tuple[ManifestAccepted, bool]:
-        record, epoch = one.record, extent.epoch
-        manifest_id = record.manifest_id
+    ) -> tuple[ManifestAccepted, SimpleNamespace | None]:
+        """The answer, and the record's row if it is new."""
+        record, epoch, manifest_id = one.record, extent.epoch, one.manifest_id
         is_unknown = seen.is_first(one)
         there = None if is_unknown else self._already(session, one)
         if there is not None:
             state = _state_of(there, self._extent(session))
-            return views.manifest_accepted(there, state, self._code), False
+            return views.manifest_accepted(there, state, self._code), None
         if index - extent.anchored >= MOST_WAITING_LEAVES:
             raise QueueFull("manifests", MOST_WAITING_LEAVES, _FULL_SECONDS)
         account = self._permitted(session, membership, one.signer, record.party)
@@ -491,19 +495,20 @@ class Ledger:
             "problem": None,
         }
         row |= self._promised(row)
+        accepted = SimpleNamespace(**row)
         # Everything is judged: from here on all of it is written, since a refused record of a batch must leave nothing.
         session.add_manifests([row])
         if is_new_here and one.reference is not None and one.key is not None:
             session.add_consignment(record.consignment, one.reference, one.key, record.party)
         if one.content is not None:
             self._keep(session, one.digest, record.consignment, one.content)
-        return views.manifest_accepted(SimpleNamespace(**row), "accepted", self._code), True
+        return views.manifest_accepted(accepted, "accepted", self._code), accepted
 
     @staticmethod
     def _already(session: Session, one: _Prepared) -> Any | None:
         """The row of this record, or of the same manifest under another signature."""
         there = session.manifest_of_digest(one.digest)
-        manifest_id = one.record.manifest_id
+        manifest_id = one.manifest_id
         if there is not None or manifest_id is None or manifest_id == one.record.supersedes:
             return there
         there = session.manifest_of_id(manifest_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -115,9 +116,14 @@ def party_bytes(text: str, field: str = "party") -> bytes:
         InvalidRecord: It is neither.
     """
     try:
-        party = Party.from_bytes(from_hex(text)) if text.startswith("0x") else Party.parse(text)
+        return _read_party(text)
     except InvalidIdentifier as error:
         raise InvalidRecord(field, f"is no party: {error.rule}") from None
+
+
+@lru_cache(maxsize=4096)  # of a text of at most 34 characters; a party sends thousands of records
+def _read_party(text: str) -> bytes:
+    party = Party.from_bytes(from_hex(text)) if text.startswith("0x") else Party.parse(text)
     return party.to_bytes()
 
 

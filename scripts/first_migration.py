@@ -15,7 +15,7 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from ledger.tables import METADATA, Unsigned64
+from ledger.tables import METADATA, Bytes, Unsigned64
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = ROOT / "ledger" / "migrations" / "versions" / "0001_first.py"
@@ -57,7 +57,11 @@ def main() -> int:
 
 def _rendered(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """What stands in the file for a type of our own: the database's."""
-    return "sa.BigInteger()" if kind == "type" and isinstance(item, Unsigned64) else False
+    if kind == "type" and isinstance(item, Unsigned64):
+        return "sa.BigInteger()"
+    if kind == "type" and isinstance(item, Bytes):
+        return "sa.LargeBinary()" if item.length is None else f"sa.LargeBinary(length={item.length})"
+    return False
 
 
 def _formatted(text: str) -> str:

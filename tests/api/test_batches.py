@@ -1,5 +1,6 @@
 """NDJSON in, NDJSON out: a line for a line, in order, as they come."""
 
+import asyncio
 import json
 import socket
 
@@ -133,6 +134,32 @@ def test_lines_are_cut_alike_however_they_come_in(size):
     for start in range(0, len(text), size):
         found += lines.feed(text[start : start + size])
     assert [*found, *lines.rest()] == text.split(b"\n")
+
+
+@pytest.mark.parametrize(("line", "most"), [(b"a", 500), (b"x" * 100_000, 11)])
+def test_only_so_much_is_read_ahead_and_all_of_it_is_lodged_in_order(line, most):
+    from api.batches import _Ahead
+
+    lines = [line + str(number).encode() for number in range(1_201)]
+
+    async def body():
+        for one in lines:
+            yield one + b"\n"
+
+    async def lodge_slowly():
+        ahead, taken, longest = _Ahead(), [], 0
+        reading = asyncio.create_task(ahead.read(body()))
+        while group := await ahead.take():
+            taken += group
+            longest = max(longest, len(group))
+            for _ in range(2_000):  # the reader has all the time it could want
+                await asyncio.sleep(0)
+        await reading
+        return taken, longest
+
+    taken, longest = asyncio.run(lodge_slowly())
+    assert taken == lines
+    assert longest == most
 
 
 def test_what_a_batch_answers_is_json_whatever_is_asked(http):
