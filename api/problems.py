@@ -27,6 +27,7 @@ from starlette.routing import Match
 from api.logs import CURRENT, REQUEST_ID_HEADER
 from ledger.errors import (
     ChainError,
+    CheckingInterrupted,
     Conflict,
     ConsistencyError,
     ContractError,
@@ -114,6 +115,7 @@ TABLE: dict[type[LedgerError], Kind] = {
     QueueFull: Kind("queue-full", 503, "Too much waits for the chain"),
     ChainError: Kind("chain-unavailable", 503, "The chain cannot be used now"),
     DeliveryFailed: Kind("delivery-failed", 502, "A webhook's receiver did not take a message"),
+    CheckingInterrupted: Kind("checking-interrupted", 503, "A replay's process was killed"),
     ServiceError: Kind("upstream-problem", 502, "Another service did not answer as it should"),
 }
 

@@ -52,6 +52,7 @@
     │     └─ RuleBroken                 a replay found what a contract would not have done
     │        └─ SequenceGap             events of a contract are missing, or stand elsewhere
     ├─ DeliveryFailed                   a webhook's receiver did not take a message (has the reason)
+    ├─ CheckingInterrupted              a process that checks blocks for a replay was killed
     └─ ServiceError                     the HTTP service answered with a problem, or not at all
        └─ ServiceUnavailable
 
@@ -1681,6 +1682,23 @@ class DeliveryFailed(LedgerError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"The receiver did not take the message: {reason}.")
+
+
+class CheckingInterrupted(LedgerError):
+    """A process that checks blocks for a replay ended before it had answered: killed, or out of memory.
+
+    Attributes:
+        first: The first block whose outcome is missing.
+        last: The last of those that were checked with it.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first = first
+        self.last = last
+        super().__init__(
+            f"A process that checked blocks {first} to {last} ended without an answer: it was killed, or memory ran out. Run it "
+            "again with fewer --processes; with --folder it goes on from where it was."
+        )
 
 
 class ServiceError(LedgerError):

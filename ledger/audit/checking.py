@@ -9,6 +9,7 @@ A custody event is cut out of its receipt by place, since all of them have one f
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,14 +25,16 @@ from ledger.errors import InvalidEncoding, InvalidSignature
 
 ROW = 320
 LINKS = 296  # where a row's three places of rows before it stand
+FIELDS = struct.Struct(">QQ8s8x32s20s32s32sB16s32s32s32s16sQQ27x")
+"""A row taken apart: sequence, block, time as bytes, digest, signer, other, then the record's fields, integers as such."""
 _MOST_CHUNK_BYTES = 1 << 30  # of a chunk uncompressed
 _TYPE_HASH = keccak(CustodyRecord.TYPE)
-_DATA_BYTES = 480  # of RecordAppended: sequence, nine words of record, offset, length, 96 for the signature
+_NO_LINKS = bytes(ROW - 293)  # and what fills the row up
 # What a RecordAppended looks like in a receipt before its data: lengths never vary.
 _BEFORE = bytes.fromhex("f9027e94"), bytes.fromhex("f884a0"), bytes.fromhex("b901e0")
-_LOG_BYTES = 641
-_TOPICS_AT = 60  # of the first indexed value, within the log
-_DATA_AT = 161
+LOG_BYTES = 641
+# Such a log: consignment, other and signer from the topics; of the data sequence, the nine words of the record, signature.
+_LOG = struct.Struct("60x32sx32s13x20s27x8s288s64x65s31x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,28 +210,31 @@ class Checker:
     ) -> None:
         place = 0
         for at, receipt in enumerate(shown.receipts):
-            for log in self.logs(receipt):
-                if isinstance(log, bytes):
-                    rows.append(self._row(log, number, time, place))
-                elif log.address in self._names:
+            for found in self.logs(receipt):
+                if isinstance(found, memoryview):
+                    self._rows(found, number, time, place, rows)
+                    place += len(found) // LOG_BYTES
+                    continue
+                if found.address in self._names:
+                    sent = shown.transactions.get(at)
                     happenings.append(
-                        self._happening(
-                            log, number, time, place, rows_before + len(rows), shown.transactions.get(at)
-                        )
+                        self._happening(found, number, time, place, rows_before + len(rows), sent)
                     )
                 place += 1
 
-    def logs(self, receipt: bytes) -> Iterator[bytes | receipts.Log]:
-        """The receipt's logs in order; those that have RecordAppended's form as their bytes."""
+    def logs(self, receipt: bytes) -> Iterator[memoryview | receipts.Log]:
+        """The receipt's logs in order; those that have RecordAppended's form as all that follow each other, `LOG_BYTES` each."""
         at, end = _logs_of(receipt)
-        prefix, width = self._prefix, len(self._prefix)
+        prefix = self._prefix
         while at < end:
-            if receipt[at : at + width] == prefix and at + _LOG_BYTES <= end:
-                yield receipt[at : at + _LOG_BYTES]
-                at += _LOG_BYTES
+            first = at
+            while receipt.startswith(prefix, at) and at + LOG_BYTES <= end:
+                at += LOG_BYTES
+            if at > first:
+                yield memoryview(receipt)[first:at]
                 continue
-            _, stop = _list_at(receipt, at, end)
-            log = receipts.decode_log(receipt[at:stop])
+            _, at = _list_at(receipt, first, end)
+            log = receipts.decode_log(receipt[first:at])
             if log.address == self._network.addresses["ConsignmentLedger"] and log.topics[:1] == (
                 self._appended,
             ):
@@ -236,43 +242,38 @@ class Checker:
                     "receipts", "an event RecordAppended has a form that the contract never gives it"
                 )
             yield log
-            at = stop
 
-    def _row(self, log: bytes, number: int, time: int, place: int) -> bytes:
-        data = log[_DATA_AT:]
-        digest = keccak(self._typed + keccak(_TYPE_HASH + data[32:320]))
-        signer = log[138:158]
-        if log[_TOPICS_AT : _TOPICS_AT + 32] != data[32:64]:
-            raise _Wrong("receipts", "an event RecordAppended names another consignment than its record")
-        if self._recovers:
-            try:
-                recovered = recover_address(digest, data[384:449])
-            except InvalidSignature as error:
-                raise _Wrong("signatures", f"record 0x{digest.hex()} is not signed: {error.rule}") from None
-            if recovered != signer:
-                raise _Wrong(
-                    "signatures",
-                    f"record 0x{digest.hex()} is signed by 0x{recovered.hex()}, not by 0x{signer.hex()}",
+    def _rows(self, logs: memoryview, number: int, time: int, place: int, rows: list[bytes]) -> None:
+        """Make rows of logs of RecordAppended that follow each other; `place` is the first one's."""
+        typed, recovers = self._typed, self._recovers
+        where = number.to_bytes(8, "big") + time.to_bytes(8, "big")
+        for at, (consignment, other, signer, sequence, body, signature) in enumerate(
+            _LOG.iter_unpack(logs), place
+        ):
+            digest = keccak(typed + keccak(_TYPE_HASH + body))
+            if consignment != body[:32]:
+                raise _Wrong("receipts", "an event RecordAppended names another consignment than its record")
+            if recovers:
+                _require_signer(digest, signature, signer)
+            rows.append(
+                b"".join(
+                    (
+                        sequence,
+                        where,
+                        at.to_bytes(4, "big"),
+                        b"\0\0\0\0",
+                        digest,
+                        signer,
+                        other,
+                        consignment,
+                        body[63:80],  # kind and party
+                        body[96:208],  # previous, subject, details, counterpart
+                        body[248:256],
+                        body[280:288],
+                        _NO_LINKS,
+                    )
                 )
-        return b"".join(
-            (
-                data[24:32],
-                number.to_bytes(8, "big"),
-                time.to_bytes(8, "big"),
-                place.to_bytes(4, "big"),
-                b"\0\0\0\0",
-                digest,
-                signer,
-                log[93:125],
-                data[32:64],
-                data[95:96],
-                data[96:112],
-                data[128:240],
-                data[280:288],
-                data[312:320],
-                bytes(27),
             )
-        )
 
     def _happening(
         self,
@@ -319,6 +320,17 @@ class Checker:
             ) from None
         if digest != values["digest"] or signer != values["signer"]:
             raise _Wrong("signatures", f"the closing record 0x{digest.hex()} is not by whom the event says")
+
+
+def _require_signer(digest: bytes, signature: bytes, signer: bytes) -> None:
+    try:
+        recovered = recover_address(digest, signature)
+    except InvalidSignature as error:
+        raise _Wrong("signatures", f"record 0x{digest.hex()} is not signed: {error.rule}") from None
+    if recovered != signer:
+        raise _Wrong(
+            "signatures", f"record 0x{digest.hex()} is signed by 0x{recovered.hex()}, not by 0x{signer.hex()}"
+        )
 
 
 def manifest_record(values: dict[str, Any]) -> ManifestRecord:
@@ -483,6 +495,11 @@ def begin(network: Network, recovers: bool) -> None:
     """Begin a process that checks chunks beside another."""
     global _checker
     _checker = Checker(network, recovers=recovers)
+
+
+def is_begun() -> bool:
+    """Whether this process can check; it is asked to know when one can."""
+    return _checker is not None
 
 
 def check(chunk: Chunk) -> Checked:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.audit import blocks
-from ledger.audit.checking import Checker, forms, plain
+from ledger.audit.checking import LOG_BYTES, Checker, forms, plain
 from ledger.audit.export_file import ExportSource
 from ledger.audit.questions.form import Cited
 from ledger.chain import Chain
@@ -114,9 +114,12 @@ def _of_block(
         raw = shown.transactions.get(at)
         transaction = None if raw is None else keccak(raw)
         for log in checker.logs(receipt):
-            if isinstance(log, bytes):
-                yield (number, place), (transaction, log[_SIGNATURE_AT : _SIGNATURE_AT + 65])
-            elif log.address in contracts and log.topics:
+            if isinstance(log, memoryview):
+                for begin in range(_SIGNATURE_AT, len(log), LOG_BYTES):
+                    yield (number, place), (transaction, bytes(log[begin : begin + 65]))
+                    place += 1
+                continue
+            if log.address in contracts and log.topics:
                 form = forms(contracts[log.address]).get(log.topics[0])
                 signature = (
                     form.decode(log)["signature"]

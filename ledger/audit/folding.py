@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from hashlib import sha256
-from typing import cast
+from typing import TypeAlias, cast
 
 from ledger.audit.blocks import Network
-from ledger.audit.checking import LINKS, Happening, custody_record
+from ledger.audit.checking import FIELDS, LINKS, ROW, Happening, custody_record
 from ledger.audit.journal import Journal
 from ledger.audit.log import Closure, Head, Log
 from ledger.audit.registry import AccountHistory, Registry
@@ -31,6 +31,9 @@ from ledger.core.findings import LATE_SECONDS, Finding, FindingKind, Step, befor
 from ledger.core.records import ZERO16, ZERO32, CustodyKind, CustodyRecord, Domain, keccak
 from ledger.errors import RecordRefused, Refusal, RuleBroken, SequenceGap
 
+Fields: TypeAlias = tuple[
+    int, int, bytes, bytes, bytes, bytes, bytes, int, bytes, bytes, bytes, bytes, bytes, int, int
+]  # of a row, see `checking.FIELDS`
 _LINKS = struct.Struct(">QQQ")
 _DIGEST_PREFIX = b"cargo-ledger/audit/1"
 # Plain integers: comparing with an enumeration's members costs more than all else in the quick path.
@@ -106,10 +109,12 @@ class _Replayed(Custody):
         """What is kept of a consignment."""
         return cast(_Kept | None, self._consignments.get(consignment))
 
-    def take_quickly(self, row: bytes, signer: _Signer, time: int) -> _Kept | None:
-        """Take a row if it is an everyday one; None, and nothing changed, if the model has to judge it."""
-        kind, party = row[148], row[149:165]
-        observed, expires = int.from_bytes(row[277:285], "big"), int.from_bytes(row[285:293], "big")
+    def take_quickly(self, fields: Fields, signer: _Signer, time: int) -> _Kept | None:
+        """Take a row's fields if it is an everyday one; None, and nothing changed, if the model has to judge it."""
+        (
+            _, _, stamp, digest, address, _, consignment, kind, party, previous, subject, details, counterpart, observed,
+            expires,
+        ) = fields  # fmt: skip
         if (
             party != signer.party
             or not observed - MOST_AHEAD_SECONDS <= time <= observed + LATE_SECONDS
@@ -117,92 +122,42 @@ class _Replayed(Custody):
             <= expires
             <= observed + (LONGEST_DECISION_SECONDS if kind in _SHORT else LONGEST_SECONDS)
             or time >= signer.valid_until
-            or (kind != _OFFER and row[261:277] != ZERO16)
+            or (kind != _OFFER and counterpart != ZERO16)
         ):
             return None
+        here = cast(_Kept | None, self._consignments.get(consignment))
         if kind == _OPEN:
-            return self._open_quickly(row, party)
-        here = cast(_Kept | None, self._consignments.get(row[116:148]))
-        if here is None or here.parent is not None or here.contents:
+            if (
+                here is not None
+                or subject != ZERO32
+                or details == ZERO32
+                or sha256(b"\x04" + party + previous).digest() != consignment
+            ):
+                return None
+            here = self._consignments[consignment] = _Kept(party)
+            here.trail = keccak(ZERO32 + digest + address + stamp)
+            return here
+        if here is None or here.parent is not None or here.contents or previous == digest:
             return None
-        digest, previous = row[32:64], row[165:197]
-        if previous == digest:
-            return None
-        address = row[64:84]
         if kind in _ON_LINE:
-            if here.custody_line != previous or not self._hand_over_quickly(here, kind, party, row):
+            if here.custody_line != previous or not _hand_over_quickly(
+                here, kind, party, subject, counterpart
+            ):
                 return None
             here.custody_line = digest
         else:
-            if here.account_lines.get(address, ZERO32) != previous:
+            lines = here.account_lines
+            if lines.get(address, ZERO32) != previous:
                 return None
             if not (
-                self._decide_quickly(here, kind, signer, row, time)
+                _decide_quickly(here, kind, signer, subject, digest, time)
                 if kind in _DECIDED
-                else _observe_quickly(here, kind, signer, row[197:229], observed)
+                else _observe_quickly(here, kind, signer, subject, observed)
             ):
                 return None
-            here.account_lines[address] = digest
-        here.trail = keccak(here.trail + digest + address + row[16:24])
+            lines[address] = digest
+        here.trail = keccak(here.trail + digest + address + stamp)
         return here
-
-    def _open_quickly(self, row: bytes, party: bytes) -> _Kept | None:
-        consignment = row[116:148]
-        if (
-            consignment in self._consignments
-            or row[197:229] != ZERO32
-            or row[229:261] == ZERO32
-            or sha256(b"\x04" + party + row[165:197]).digest() != consignment
-        ):
-            return None
-        here = self._consignments[consignment] = _Kept(party)
-        here.trail = keccak(ZERO32 + row[32:64] + row[64:84] + row[16:24])
-        return here
-
-    @staticmethod
-    def _hand_over_quickly(here: _Kept, kind: int, party: bytes, row: bytes) -> bool:
-        """OFFER, DECLINE, and where nothing holds it ACCEPT, and CLOSE after a release."""
-        subject = row[197:229]
-        if kind == _OFFER:
-            if here.custodian != party or subject != ZERO32:
-                return False
-            here.offered_to = row[261:277]
-            return True
-        if kind == _ACCEPT or kind == _DECLINE:
-            if here.offered_to != party or subject != here.custody_line or subject == ZERO32:
-                return False
-            if kind == _ACCEPT:
-                if here.holds or here.custodian == ZERO16:
-                    return False
-                here.custodian = party
-            elif here.custodian == ZERO16:
-                return False
-            here.offered_to = ZERO16
-            return True
-        if kind != _CLOSE or here.custodian != party or subject != ZERO32 or here.holds or not here.releases:
-            return False
-        here.custodian = here.offered_to = ZERO16
-        return True
-
-    @staticmethod
-    def _decide_quickly(here: _Kept, kind: int, signer: _Signer, row: bytes, time: int) -> bool:
-        """HOLD where nothing is released, LIFT, and RELEASE where nothing holds it."""
-        subject, party, digest = row[197:229], signer.party, row[32:64]
-        if kind == _HOLD:
-            if not signer.is_officer or subject != ZERO32 or digest in here.holds or here.releases:
-                return False
-            here.holds[digest] = Hold(party, digest, time)
-            return True
-        if kind == _LIFT:
-            hold = here.holds.get(subject)
-            if not signer.is_officer or hold is None or hold.party != party:
-                return False
-            del here.holds[subject]
-            return True
-        if not signer.is_customs or subject == ZERO32 or here.holds:
-            return False
-        here.releases.append(Release(party, subject, digest, time))
-        return True
 
     def _open(self, record: CustodyRecord) -> _Consignment:
         opened = self._consignments[record.consignment] = _Kept(record.party)
@@ -219,6 +174,52 @@ class _Replayed(Custody):
 
     def _found(self, here: _Consignment, finding: Finding) -> None:
         self._journal.add_finding(finding)
+
+
+def _hand_over_quickly(here: _Kept, kind: int, party: bytes, subject: bytes, counterpart: bytes) -> bool:
+    """OFFER, DECLINE, and where nothing holds it ACCEPT, and CLOSE after a release."""
+    if kind == _OFFER:
+        if here.custodian != party or subject != ZERO32:
+            return False
+        here.offered_to = counterpart
+        return True
+    if kind == _ACCEPT or kind == _DECLINE:
+        if here.offered_to != party or subject != here.custody_line or subject == ZERO32:
+            return False
+        if kind == _ACCEPT:
+            if here.holds or here.custodian == ZERO16:
+                return False
+            here.custodian = party
+        elif here.custodian == ZERO16:
+            return False
+        here.offered_to = ZERO16
+        return True
+    if kind != _CLOSE or here.custodian != party or subject != ZERO32 or here.holds or not here.releases:
+        return False
+    here.custodian = here.offered_to = ZERO16
+    return True
+
+
+def _decide_quickly(
+    here: _Kept, kind: int, signer: _Signer, subject: bytes, digest: bytes, time: int
+) -> bool:
+    """HOLD where nothing is released, LIFT, and RELEASE where nothing holds it."""
+    party = signer.party
+    if kind == _HOLD:
+        if not signer.is_officer or subject != ZERO32 or digest in here.holds or here.releases:
+            return False
+        here.holds[digest] = Hold(party, digest, time)
+        return True
+    if kind == _LIFT:
+        hold = here.holds.get(subject)
+        if not signer.is_officer or hold is None or hold.party != party:
+            return False
+        del here.holds[subject]
+        return True
+    if not signer.is_customs or subject == ZERO32 or here.holds:
+        return False
+    here.releases.append(Release(party, subject, digest, time))
+    return True
 
 
 def _observe_quickly(here: _Kept, kind: int, signer: _Signer, subject: bytes, observed: int) -> bool:
@@ -265,38 +266,55 @@ class Fold:
         """How many records the chain took, by kind."""
         return {kind: count for kind, count in enumerate(self._kinds) if count}
 
-    def take_row(self, row: bytes, is_new: bool = True) -> None:
-        """Take a custody record that the chain appended.
+    def take_rows(self, rows: bytearray, first: int, end: int, is_new: bool = True) -> None:
+        """Take custody records that the chain appended, one after the other.
 
         Args:
-            row: As `checking` cuts it out.
-            is_new: Whether the journal does not have it yet.
+            rows: As `checking` cuts them out; the places of the rows before them are written in.
+            first: The row to begin with.
+            end: The row to end before.
+            is_new: Whether the journal does not have them yet.
 
         Raises:
-            RuleBroken: The contract would not have taken it.
+            RuleBroken: The contract would not have taken one; those before it are taken.
         """
-        sequence = int.from_bytes(row[:8], "big")
-        if sequence != self.sequences["ConsignmentLedger"] + 1:
-            self._count("ConsignmentLedger", sequence, row[8:16])
-        self.sequences["ConsignmentLedger"] = sequence
-        signer, other = row[64:84], row[84:116]
-        time = int.from_bytes(row[16:24], "big")
-        known = self._signers.get(signer) or self._signer(signer)
-        here = self.custody.take_quickly(row, known, time) if known is not None and other == ZERO32 else None
-        second = None
-        if here is None:
-            here, second = self._take_by_the_model(row, signer, other, time)
-        self._kinds[row[148]] += 1
-        self._place += 1
-        place = self._place
-        if is_new:
-            links = _LINKS.pack(
-                here.last_row, 0 if second is None else second.last_row, self._last_of.get(signer, 0)
-            )
-            self._journal.add_act(row, links)
-        here.last_row = self._last_of[signer] = place
-        if second is not None:
-            second.last_row = place
+        last = self.sequences["ConsignmentLedger"]
+        signers, last_of, kinds = self._signers, self._last_of, self._kinds
+        take_quickly = self.custody.take_quickly
+        before = place = self._place
+        time, known_stamp = 0, b""
+        try:
+            for fields in FIELDS.iter_unpack(memoryview(rows)[first * ROW : end * ROW]):
+                sequence, block, stamp, _, signer, other = fields[:6]
+                if sequence != last + 1:
+                    raise SequenceGap("ConsignmentLedger", sequence, block, last + 1)
+                last = sequence
+                if stamp != known_stamp:
+                    time, known_stamp = int.from_bytes(stamp, "big"), stamp
+                known = signers.get(signer) or self._signer(signer)
+                here = take_quickly(fields, known, time) if known is not None and other == ZERO32 else None
+                second = None
+                if here is None:
+                    at = (first + place - before) * ROW
+                    here, second = self._take_by_the_model(bytes(rows[at : at + ROW]), signer, other, time)
+                kinds[fields[7]] += 1
+                if is_new:
+                    _LINKS.pack_into(
+                        rows,
+                        (first + place - before) * ROW + LINKS,
+                        here.last_row,
+                        0 if second is None else second.last_row,
+                        last_of.get(signer, 0),
+                    )
+                place += 1
+                here.last_row = last_of[signer] = place
+                if second is not None:
+                    second.last_row = place
+        finally:
+            self.sequences["ConsignmentLedger"] = last
+            self._place = place
+            if is_new:
+                self._journal.add_acts(memoryview(rows)[first * ROW : (first + place - before) * ROW])
 
     def _signer(self, address: bytes) -> _Signer | None:
         standing = self.registry.standing(address)
@@ -330,7 +348,7 @@ class Fold:
         Raises:
             RuleBroken: The contract would not have emitted it.
         """
-        self._count(event.contract, event.sequence, event.block.to_bytes(8, "big"))
+        self._count(event.contract, event.sequence, event.block)
         if event.name not in ("AdministrationAdmitted", "RecordRefused"):
             self.registry.require_founders(self._network.chain_id)
         if event.contract == "AdministrationRegistry":
@@ -352,10 +370,10 @@ class Fold:
         sequence, block = int.from_bytes(row[:8], "big"), int.from_bytes(row[8:16], "big")
         return RuleBroken("ConsignmentLedger", sequence, block, f"record 0x{row[32:64].hex()}, but {what}")
 
-    def _count(self, contract: str, sequence: int, block: bytes) -> None:
+    def _count(self, contract: str, sequence: int, block: int) -> None:
         expected = self.sequences[contract] + 1
         if sequence != expected:
-            raise SequenceGap(contract, sequence, int.from_bytes(block, "big"), expected)
+            raise SequenceGap(contract, sequence, block, expected)
         self.sequences[contract] = sequence
 
     def last_act_of(self, of: bytes) -> int:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from ledger.audit.checking import LINKS, ROW, Happening
+from ledger.audit.checking import ROW, Happening
 from ledger.config import write_atomically
 from ledger.core.findings import Finding, FindingKind
 from ledger.errors import JournalUnusable
@@ -81,7 +81,6 @@ class Journal:
         self.position = position = self._read_position()
         self.acts = 0 if position is None else position.acts
         self.findings = 0
-        self._new_acts: list[bytes] = []
         self._files: list[BinaryIO] = []
         try:
             self._acts = self._open("acts.rows", self.acts * ROW)
@@ -139,17 +138,11 @@ class Journal:
             raise JournalUnusable(str(self.folder), "it is of another chain, or checked something else")
         return position
 
-    def add_act(self, row: bytes, links: bytes) -> None:
-        """Add a custody record, with the places of the rows before it (24 bytes); `write` writes it."""
-        self._new_acts.append(row[:LINKS] + links)
-        self.acts += 1
-
-    def write(self) -> None:
-        """Write the acts that were added."""
-        data = b"".join(self._new_acts)
-        self._new_acts.clear()
-        self._acts.write(data)
-        self._acts_hash.update(data)
+    def add_acts(self, rows: memoryview) -> None:
+        """Write custody records, as rows with the places of the rows before them."""
+        self._acts.write(rows)
+        self._acts_hash.update(rows)
+        self.acts += len(rows) // ROW
 
     def add_event(self, event: Happening) -> None:
         """Write another event."""
@@ -208,33 +201,34 @@ class Journal:
 
     def flush(self) -> None:
         """Hand everything to the operating system, so that it can be read."""
-        self.write()
         for file in self._files:
             file.flush()
 
-    def replayed(self) -> Iterator[bytes | Happening]:
-        """What is in the files, in order: rows with their links, and other events."""
-        events = self.events()
-        following = next(events, None)
-        for number, row in enumerate(self.rows(0, self.acts)):
-            while following is not None and following.rows_before <= number:
-                yield following
-                following = next(events, None)
-            yield row
-        while following is not None:
-            yield following
-            following = next(events, None)
+    def replayed(self) -> Iterator[bytearray | Happening]:
+        """What is in the files, in order: rows with their links, many at a time, and other events."""
+        place = 0
+        for event in self.events():
+            yield from self._blocks(place, event.rows_before)
+            place = max(place, event.rows_before)
+            yield event
+        yield from self._blocks(place, self.acts)
+
+    def _blocks(self, first: int, end: int) -> Iterator[bytearray]:
+        """Rows from a place up to another, some thousand at a time."""
+        with (self.folder / "acts.rows").open("rb") as file:
+            file.seek(first * ROW)
+            while first < end:
+                data = bytearray(file.read(min(end - first, _READ_ROWS) * ROW))
+                if len(data) < ROW:
+                    raise JournalUnusable(str(self.folder), "acts.rows ends too early")
+                del data[len(data) // ROW * ROW :]
+                yield data
+                first += len(data) // ROW
 
     def rows(self, first: int, count: int) -> Iterator[bytes]:
         """Rows from a place on, in order."""
-        with (self.folder / "acts.rows").open("rb") as file:
-            file.seek(first * ROW)
-            while count > 0:
-                data = file.read(min(count, _READ_ROWS) * ROW)
-                if len(data) < ROW:
-                    raise JournalUnusable(str(self.folder), "acts.rows ends too early")
-                yield from (data[at : at + ROW] for at in range(0, len(data) // ROW * ROW, ROW))
-                count -= len(data) // ROW
+        for data in self._blocks(first, first + count):
+            yield from (bytes(data[at : at + ROW]) for at in range(0, len(data), ROW))
 
     def row(self, place: int) -> bytes:
         """One row, by its place from 0."""

@@ -6,7 +6,7 @@
    revocation dates back to are found, and the digest of the final state is taken.
 
 The first thing that does not hold ends it: nothing after it would mean anything. A node that can't be reached is no
-verdict: the error is raised, and the same folder goes on later.
+verdict: the error is raised, and the same folder goes on later; so it is with a process that was killed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import time as clock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from multiprocessing import get_context
@@ -34,6 +34,7 @@ from ledger.core.records import keccak
 from ledger.core.trust import Trust
 from ledger.core.verdict import Check, Status, conclude
 from ledger.errors import (
+    CheckingInterrupted,
     InvalidEncoding,
     InvalidSignature,
     JournalUnusable,
@@ -80,6 +81,7 @@ def replay(source: Source, settings: Settings, progress: Progress | None = None)
         ChainMismatch: The source is of another network than the trust file.
         ChainUnavailable: The node gave no usable answer; the journal can be gone on with.
         JournalUnusable: The folder is of another replay, or altered.
+        CheckingInterrupted: A process that checks blocks was killed; the journal can be gone on with.
         InvalidExport: The file is cut off, altered, or no export.
     """
     source.network.require_trusted(settings.trust)
@@ -150,7 +152,7 @@ class _Replay:
                 if isinstance(each, Happening):
                     self._fold.take(each)
                 else:
-                    self._fold.take_row(each, is_new=False)
+                    self._fold.take_rows(each, 0, len(each) // ROW, is_new=False)
             except RuleBroken as error:
                 raise _Ended(_check_of(error), str(error)) from None
         try:
@@ -175,8 +177,8 @@ class _Replay:
 
     def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Checked]:
         settings = self._settings
+        checker = Checker(self._network, recovers=settings.recovers)
         if settings.processes == 0:
-            checker = Checker(self._network, recovers=settings.recovers)
             yield from (checker.check(chunk) for chunk in chunks)
             return
         with ProcessPoolExecutor(
@@ -185,14 +187,25 @@ class _Replay:
             initializer=checking.begin,
             initargs=(self._network, settings.recovers),
         ) as pool:
-            waiting: deque[Future[Checked]] = deque()
+            begun = pool.submit(checking.is_begun)
+            waiting: deque[tuple[Chunk, Future[Checked]]] = deque()
+            chunk: Chunk | None = None
             try:
                 for chunk in chunks:
-                    waiting.append(pool.submit(checking.check, chunk))
+                    if not begun.done():
+                        yield checker.check(chunk)  # rather than wait until the others have started
+                        continue
+                    waiting.append((chunk, pool.submit(checking.check, chunk)))
                     if len(waiting) > settings.processes + 1:
-                        yield waiting.popleft().result()
+                        yield waiting[0][1].result()
+                        waiting.popleft()
                 while waiting:
-                    yield waiting.popleft().result()
+                    yield waiting[0][1].result()
+                    waiting.popleft()
+            except BrokenExecutor:
+                unanswered = waiting[0][0] if waiting else chunk
+                assert unanswered is not None  # noqa: S101  only a chunk that was handed over can be unanswered
+                raise CheckingInterrupted(unanswered.first, unanswered.last) from None
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -206,18 +219,18 @@ class _Replay:
                 f"Block {outcome.first} has another parent than block {self._block}, which was read before.",
             )
         self._require_as_before(outcome)
+        rows = bytearray(outcome.rows)
         try:
-            at = 0
+            at = self._first_new(rows)
             for event in outcome.happenings:
-                at = self._rows(outcome.rows, at, event.rows_before)
                 if event.block > self._done:
+                    self._fold.take_rows(rows, at, event.rows_before)
+                    at = event.rows_before
                     self._fold.take(event)
                     self._journal.add_event(event)
-            self._rows(outcome.rows, at, len(outcome.rows) // ROW)
+            self._fold.take_rows(rows, at, len(rows) // ROW)
         except RuleBroken as error:
             raise _Ended(_check_of(error), str(error)) from None
-        finally:
-            self._journal.write()
         try:
             for number, header in enumerate(outcome.headers, outcome.first):
                 if number > self._done:
@@ -243,13 +256,12 @@ class _Replay:
         if outcome.hashes[self._done - outcome.first] != resumed.block_hash:
             raise _Ended("chain", f"Block {self._done} is another than when the replay was interrupted.")
 
-    def _rows(self, rows: bytes, first: int, end: int) -> int:
-        """Take rows of a chunk from a place up to another, which is returned."""
-        for at in range(first, end):
-            row = rows[at * ROW : at * ROW + ROW]
-            if int.from_bytes(row[8:16], "big") > self._done:
-                self._fold.take_row(row)
-        return end
+    def _first_new(self, rows: bytearray) -> int:
+        """The first row of a chunk that the journal did not have."""
+        for at in range(0, len(rows), ROW):
+            if int.from_bytes(rows[at + 8 : at + 16], "big") > self._done:
+                return at // ROW
+        return len(rows) // ROW
 
     def _note(self) -> None:
         self._journal.note(self._block, self._hash, self._time, self._signatures, self._receipts)

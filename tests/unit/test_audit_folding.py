@@ -8,7 +8,7 @@ import pytest
 from kept_history import ADDRESS, DOMAIN, START, WHO, party
 
 from ledger.audit.blocks import Network
-from ledger.audit.checking import Happening
+from ledger.audit.checking import FIELDS, Happening
 from ledger.audit.folding import Fold, _Signer
 from ledger.audit.journal import Journal
 from ledger.core.custody import Custody
@@ -169,12 +169,14 @@ def test_the_quick_path_is_the_model(tmp_path, seed):
         if refusal:
             row = row_of(record, sequence + 1, digest, signer, None, time)
             before = {each: compared(fold.custody, each) for each in IDS if each in fold.custody}
-            assert fold.custody.take_quickly(row, _Signer(standing), time) is None, refusal.name
+            assert fold.custody.take_quickly(FIELDS.unpack(row), _Signer(standing), time) is None, (
+                refusal.name
+            )
             assert before == {each: compared(fold.custody, each) for each in IDS if each in fold.custody}
             continue
         sequence += 1
         step = model.apply(record, digest, signer, standing, time)
-        fold.take_row(row_of(record, sequence, digest, signer, step.other, time))
+        fold.take_rows(bytearray(row_of(record, sequence, digest, signer, step.other, time)), 0, 1)
         for each in (record.consignment, step.other):
             if each is not None:
                 assert compared(fold.custody, each) == compared(model, each)
@@ -197,10 +199,12 @@ def test_most_of_a_life_is_taken_quickly_and_what_is_refused_is_named(tmp_path):
         standing = fold.registry.standing(signer)
         model.apply(record, digest, signer, standing, START + sequence)
         row = row_of(record, sequence, digest, signer, None, START + sequence)
-        quick += fold.custody.take_quickly(row, _Signer(standing), START + sequence) is not None
+        quick += (
+            fold.custody.take_quickly(FIELDS.unpack(row), _Signer(standing), START + sequence) is not None
+        )
     assert quick == len(lives)
     refused = record_of(model, (0, K.CLOSE, "importer", 0, 0, 0), START + 9)
     row = row_of(refused, 1, refused.digest(DOMAIN), ADDRESS["importer"], None, START + 9)
     with pytest.raises(RuleBroken, match="should have been refused as NOT_ALLOWED"):
-        fold.take_row(row)
+        fold.take_rows(bytearray(row), 0, 1)
     journal.close()
