@@ -7,6 +7,7 @@ r"""Blocks in one file, for a replay without a network: written in one pass, rea
     "E" ‖ SHA-256 over the 32 bytes of all frames' SHA-256, in order
     frame = uint32 length ‖ SHA-256 of what is framed and of what stands before it since the letter ‖ what is framed
 
+The blocks begin with the deployment's, or before it where the consensus needs headers from before (Clique: from 1).
 Nothing follows the end, so a file that was cut off is known by its missing end, and one that was altered by a frame whose
 SHA-256 differs: each time with the byte. Whoever altered a frame and its SHA-256 too has not altered the headers' seals.
 """
@@ -71,7 +72,8 @@ def write(
             writer.begin(source)
             checker = Checker(source.network, recovers=False)
             packer = ZstdCompressor(level=_LEVEL)
-            first = source.network.first_block
+            # Clique's signers are followed from where a trust file knows them, which is before the deployment
+            first = 1 if source.network.consensus == "clique" else source.network.first_block
             hash_ = b""
             for chunk in _gathered(source.chunks(first)):
                 outcome = checker.check(chunk)
@@ -199,6 +201,7 @@ class ExportSource:
     def chunks(self, first: int) -> Iterator[Chunk]:
         """The chunks that hold a block from a number on, or later; each still packed."""
         expected = self.network.first_block
+        is_first = True
         while True:
             at = self._file.tell()
             letter = self._file.read(1)
@@ -214,6 +217,9 @@ class ExportSource:
                 )
             span = self._exactly(_SPAN.size)
             begin, end, plain = _SPAN.unpack(span)
+            if is_first and 1 <= begin <= expected:
+                expected = begin
+            is_first = False
             if begin != expected or not begin <= end <= self.last or not 0 < plain <= _MOST_FRAME:
                 raise self._refused(at, f"block {expected} was due, blocks {begin} to {end} are announced")
             data = self._frame(span)

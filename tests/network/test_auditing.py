@@ -1,0 +1,75 @@
+"""Replays of a chain that four real Clique validators seal: from the node, offline, and by whom the trust file names."""
+
+import contextlib
+import dataclasses
+
+import ledger_at_work
+import pytest
+from audit_life import trust_for
+from ledger_at_work import until
+
+import ledger.ledger
+from ledger.audit import export_file
+from ledger.audit.joint import where_parted
+from ledger.audit.node import NodeSource
+from ledger.audit.replay import Settings, replay
+from ledger.chain import Chain
+
+pytestmark = pytest.mark.on_validators
+
+
+@pytest.fixture(scope="module")
+def profile(found, tmp_path_factory):
+    """A chain with a manifest, an opening and a head, all under enough blocks."""
+    with found("audited") as network, contextlib.closing(ledger_at_work.controls(network)) as anvil:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+            folder = tmp_path_factory.mktemp("auditor")
+            at_work = ledger_at_work.open_ledger(network, anvil, folder / "store.sqlite3")
+            at_work.settle()
+            at_work.opened_and_settled()
+            at_work.ledger.close()
+        written = anvil.head()
+        until(lambda: anvil.head() > written + 9, 120)
+        yield network.profile
+
+
+@contextlib.contextmanager
+def replayed(source, trust):
+    with contextlib.closing(source), replay(source, Settings(trust)) as result:
+        yield result
+
+
+def test_every_seal_is_followed_and_the_last_block_confirmed_and_an_export_says_the_same(profile, tmp_path):
+    trust = trust_for(profile)
+    path = tmp_path / "chain.audit"
+    with contextlib.closing(NodeSource(Chain(profile))) as source:
+        export_file.write(source, path)
+        last = source.last
+    with replayed(NodeSource(Chain(profile), last), trust) as result:
+        assert [(c.name, c.message) for c in result.checks if c.status != "VALID"] == []
+        assert result.verdict == "VALID"
+        assert "of 4 signers, not final" in result.check("seals").message
+        assert (result.counts.records, result.counts.heads) == (1, 1)
+        digest = result.digest
+    with replayed(export_file.ExportSource(path), trust) as offline:
+        assert (offline.verdict, offline.digest) == ("VALID", digest)
+
+
+def test_a_trust_file_that_names_others_or_too_few_finds_the_chain_unsealed(profile):
+    trust = trust_for(profile)
+    stranger = "0x" + "11" * 20
+    for validators in ((*trust.validators[:3], stranger), trust.validators[:3]):
+        with replayed(
+            NodeSource(Chain(profile)), dataclasses.replace(trust, validators=validators)
+        ) as result:
+            assert result.verdict == "INVALID"
+            assert "who is no signer then" in result.check("seals").message
+            assert result.digest is None
+
+
+def test_two_validators_show_one_history_below_what_is_confirmed(profile, validators):
+    other = dataclasses.replace(profile, rpc_url=validators.url_of(2))
+    with contextlib.closing(Chain(profile)) as one, contextlib.closing(Chain(other)) as second:
+        last, parted = where_parted(one, second)
+    assert parted is None and last > profile.deployment_block
