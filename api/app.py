@@ -15,6 +15,7 @@ from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
 from api.routes import (
     accompanying_files,
+    audit,
     chain,
     consignments,
     custody_records,
@@ -74,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         consignments,
         accompanying_files,
         log,
+        audit,
         registry,
         chain,
         verify,

@@ -19,6 +19,7 @@
     │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
     │  ├─ InvalidQuestion               an auditor's question without what it needs, or with what it does not take
+    │  ├─ TooMuchConnected              more hangs together with a consignment than one answer reads
     │  ├─ InvalidPaper                  not a file of documents that an auditor holds
     │  ├─ InvalidDeclaration            an import file is no declaration (has file and place)
     │  ├─ InvalidPreparedRecord         a line of an import's records cannot be sent (has file and line)
@@ -298,6 +299,23 @@ class InvalidQuestion(InvalidInput):
         self.question = question
         self.rule = rule
         super().__init__(f"The question {question} can't be answered so: {rule}.")
+
+
+class TooMuchConnected(InvalidInput):
+    """A consignment is connected with more records than a service reads for one answer.
+
+    Attributes:
+        consignment: 32 bytes.
+        most: How many it reads.
+    """
+
+    def __init__(self, consignment: bytes, most: int) -> None:
+        self.consignment = consignment
+        self.most = most
+        super().__init__(
+            f"Consignment 0x{consignment.hex()} is connected with more than {most} records, which a service does not read "
+            "for one answer: ask a replay (`cargo-ledger audit ask`)."
+        )
 
 
 class InvalidPaper(InvalidInput):

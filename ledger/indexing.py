@@ -281,10 +281,12 @@ class Indexer:
                     "digest": record.digest(self._consignments),
                     "consignment": record.consignment,
                     "other": other if any(other) else None,
+                    "kind": record.kind,
                     "signer": bytes.fromhex(values["signer"][2:]),
                     "body": encode_custody(record),
                     "signature": bytes(values["signature"]),
                     "accepted_at": event.block.timestamp,
+                    "log_index": event.log_index,
                 }
             )
             return [
@@ -317,20 +319,29 @@ class Indexer:
                     "size": values["size"],
                     "root": bytes(values["root"]),
                     "anchored_at": values["anchoredAt"],
+                    "sequence": event.sequence,
+                    "log_index": event.log_index,
                 }
             )
         elif event.name == "ManifestClosed":
-            successor = bytes(values["successor"])
+            successor, closing = bytes(values["successor"]), values["record"]
             session.add_chain_closure(
                 place
                 | {
                     "former": bytes(values["former"]),
-                    "kind": values["record"]["kind"],
-                    "reason": values["record"]["reason"],
+                    "kind": closing["kind"],
+                    "reason": closing["reason"],
                     "closed_at": values["closedAt"],
                     "signer": bytes.fromhex(values["signer"][2:]),
                     "successor": successor if any(successor) else None,
                     "digest": bytes(values["digest"]),
+                    "sequence": event.sequence,
+                    "log_index": event.log_index,
+                    "party": bytes(closing["party"]),
+                    "consignment": bytes(closing["consignment"]),
+                    "root": bytes(closing["manifestRoot"]) if any(successor) else None,
+                    "issued_at": closing["issuedAt"],
+                    "signature": bytes(values["signature"]),
                 }
             )
         arguments = {name: value for name, value in values.items() if name not in ("record", "signature")}
@@ -342,6 +353,7 @@ class Indexer:
                 "name": event.name or UNKNOWN,
                 "block_hash": event.block.hash,
                 "log_index": event.log_index,
+                "at": event.block.timestamp,
             },
             arguments,
         )

@@ -23,6 +23,8 @@ import orjson
 
 from ledger import events, exporting, history, sequencing, upkeep, views
 from ledger.anchoring import Sender
+from ledger.audit import stored
+from ledger.audit.questions import Asked
 from ledger.chain import Chain
 from ledger.config import LedgerConfig
 from ledger.core import documents, merkle, records, signatures
@@ -65,6 +67,7 @@ from ledger.messages import (
     AccompanyingFile,
     AccountView,
     AdministrationView,
+    AuditAnswer,
     ChainView,
     ConsignmentView,
     ConsistencyView,
@@ -1331,6 +1334,19 @@ class Ledger:
     def _require_own(self, administration: str) -> None:
         if administration != self.config.administration:
             raise NotFound("log of", administration)
+
+    def ask(self, question: str, asked: Asked, reader: Reader | None = None) -> AuditAnswer:
+        """Answer an auditor's question from what is indexed and held here.
+
+        Raises:
+            NotFound: The reader is no auditor of customs; there is no such question; what is asked about is not there.
+            InvalidQuestion, TooMuchConnected: It can't be answered so, or not here.
+        """
+        if reader is not None and not reader.may_read_leaves:
+            raise NotFound("audit of", self.config.administration)
+        with self._store.read() as session:
+            found = stored.answer(session, self.profile, self._code, question, asked)
+        return AuditAnswer.model_validate(found.to_json())
 
     def administrations(self) -> list[AdministrationView]:
         """All administrations of the registry, as indexed."""

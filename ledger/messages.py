@@ -547,6 +547,44 @@ class Leaves(Message):
     leaves: list[LeafView]
 
 
+class CitedEvent(Message):
+    """An event of a contract that an answer rests on; `log` is its place among the block's logs, `name` a record's kind."""
+
+    contract: Literal["AdministrationRegistry", "ManifestLog", "ConsignmentLedger"]
+    name: str
+    sequence: Count
+    block: Count
+    log: Count
+    time: str
+    digest: Bytes32 | None
+    signer: Address | None
+    transaction: Bytes32 | None
+    signature: Signature | None
+
+
+class AuditRow(Message):
+    """One thing that an answer says; `events` are places in the answer's list of events."""
+
+    sentence: str
+    facts: Annotated[dict[str, Any], Field(description="Named by the question; see the operation")]
+    events: list[Count]
+
+
+class AuditAnswer(Message):
+    """The answer to an auditor's question (`cargo-audit-answer/1`), the same from `cargo-ledger audit ask --json`."""
+
+    schema_: Annotated[Literal["cargo-audit-answer/1"], Field(alias="schema")]
+    question: str
+    asked: dict[str, Any]
+    answer: Annotated[str, Field(description="In words")]
+    rows: list[AuditRow]
+    events: list[CitedEvent]
+    checked: list[str]
+    not_checked: list[str]
+    as_of: AsOf
+    more: Annotated[str | None, Field(description="Give it as `after` for the rest; null if this is all")]
+
+
 class AdministrationView(Message):
     """An administration as the registry has it."""
 

@@ -259,6 +259,7 @@ chain_events = Table(
     Column("block_hash", Bytes(32), nullable=False),
     Column("transaction_hash", Bytes(32), nullable=False),
     Column("log_index", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),  # time of the block
     PrimaryKeyConstraint("contract", "sequence"),
     Index("chain_events_name", "name"),
 )
@@ -270,12 +271,16 @@ chain_custody = Table(
     Column("digest", Bytes(32), nullable=False, index=True),
     Column("consignment", Bytes(32), nullable=False, index=True),
     Column("other", Bytes(32), index=True),
+    Column("kind", Integer, nullable=False),
     Column("signer", Bytes(20), nullable=False),
     Column("body", Bytes(177), nullable=False),
     Column("signature", Bytes(65), nullable=False),
     Column("accepted_at", BigInteger, nullable=False),
     Column("block_number", BigInteger, nullable=False, index=True),
     Column("transaction_hash", Bytes(32), nullable=False),
+    Column("log_index", BigInteger, nullable=False),
+    Index("chain_custody_kind", "kind", "sequence"),
+    Index("chain_custody_signer", "signer", "sequence"),
 )
 
 chain_refusals = Table(
@@ -298,6 +303,8 @@ chain_heads = Table(
     Column("anchored_at", BigInteger, nullable=False),
     Column("block_number", BigInteger, nullable=False, index=True),
     Column("transaction_hash", Bytes(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
     PrimaryKeyConstraint("administration", "epoch", "size"),
 )
 
@@ -313,6 +320,13 @@ chain_closures = Table(
     Column("digest", Bytes(32), nullable=False),
     Column("block_number", BigInteger, nullable=False, index=True),
     Column("transaction_hash", Bytes(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False, index=True),
+    Column("log_index", BigInteger, nullable=False),
+    Column("party", Bytes(16), nullable=False),
+    Column("consignment", Bytes(32), nullable=False, index=True),
+    Column("root", Bytes(32)),  # of the successor
+    Column("issued_at", Unsigned64, nullable=False),
+    Column("signature", Bytes(65), nullable=False),
 )
 
 # --- what is told to others

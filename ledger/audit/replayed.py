@@ -11,7 +11,7 @@ from ledger.audit.citing import Citing
 from ledger.audit.log import Closure, Head
 from ledger.audit.papers import Papers, Proof
 from ledger.audit.questions.containers import named, number_of
-from ledger.audit.questions.form import Cited, Held, Lodged
+from ledger.audit.questions.form import Cited, Group, Held, Lodged
 from ledger.audit.registry import AccountHistory, AdministrationHistory
 from ledger.audit.result import Act, Replayed
 from ledger.core import merkle, records
@@ -22,7 +22,7 @@ from ledger.errors import InvalidRecord, VerificationError
 class ReplayedChronicle:
     """What was replayed, up to its last good block."""
 
-    most_examined = 1 << 62  # it is the auditor's own machine
+    is_spent = False  # it is the auditor's own machine
 
     def __init__(
         self, replayed: Replayed, papers: Papers, citing: Citing, passed_over: Sequence[str] = ()
@@ -154,7 +154,7 @@ class ReplayedChronicle:
 
     @cached_property
     def _by_container(self) -> dict[str, list[bytes]]:
-        """The consignments that name each container, in the papers held; by the number's bytes as hex, ascending."""
+        """The consignments that name each container, in the papers held; in the order of the number's bytes."""
         naming = {root: named(held) for root, held in self._papers.held.items()}
         naming = {root: numbers for root, numbers in naming.items() if numbers}
         found: dict[str, dict[bytes, None]] = {}
@@ -166,16 +166,15 @@ class ReplayedChronicle:
             for root, consignment in pairs:
                 for number in naming.get(root or b"", ()):
                     found.setdefault(number, {})[consignment] = None
-        return {number.encode().hex(): list(found[number]) for number in sorted(found, key=str.encode)}
+        return {number: list(found[number]) for number in sorted(found, key=str.encode)}
 
-    def sharing(
-        self, container: str | None, consignment: bytes | None, after: str
-    ) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """Consignments that name the same container in the papers held."""
-        only = None if container is None else number_of(container).encode().hex()
-        for place, those in self._by_container.items():
-            if only in (None, place) and place > after and (consignment is None or consignment in those):
-                yield place, those
+    def sharing(self, container: str | None, consignment: bytes | None, after: str) -> Iterator[Group]:
+        """Consignments that name the same container in the papers held; in the order of the number's bytes."""
+        for number, those in self._by_container.items():
+            place = number.encode().hex()
+            is_wanted = container is None or number == number_of(container)
+            if is_wanted and place > after and (consignment is None or consignment in those):
+                yield Group(place, those, number.__eq__, True)
 
     def proven(self, cited: Collection[Cited]) -> Mapping[Cited, Cited]:
         """Events with their transactions and signatures."""

@@ -64,6 +64,7 @@ TABLE = {
     "find_consignments": (LIST, SEE_CONSIGNMENT),
     "events": (LIST, SEE_CONSIGNMENT),
     "leaves": (ONE, {"auditor"}),
+    "audit": (ONE, {"auditor"}),
     "register_webhook": (LIST, READERS),
     "webhooks": (LIST, ITS_OWN),
     "webhook": (ONE, ITS_OWN),
@@ -162,6 +163,7 @@ class Scene:
             r"^/v1/(manifests|consignments|webhooks)/\{id\}", lambda m: f"/v1/{m[1]}/{ids[m[1]]}", path
         )
         path = path.replace("{administration}", "SG" if is_there else "ZZ")
+        path = path.replace("{question}", "disputed" if is_there else "who-is-it")
         path = path.replace("{party}", "SG:ACME01" if is_there else "SG:NONE99")
         path = path.replace("{address}", account_of(self.keys["officer"]) if is_there else "0x" + "ef" * 20)
         assert "{" not in path, f"{path}: say what stands there"

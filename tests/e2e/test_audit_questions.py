@@ -10,13 +10,17 @@ from audit_life import party, trust_for
 from typer.testing import CliRunner
 
 import ledger.ledger
-from ledger.audit import questions
-from ledger.audit.citing import ExportCiting
+from ledger.audit import questions, stored
+from ledger.audit.citing import ExportCiting, NodeCiting
 from ledger.audit.export_file import ExportSource
 from ledger.audit.replay import Settings, replay
 from ledger.audit.replayed import ReplayedChronicle
+from ledger.chain import Chain
 from ledger.cli import audit_ask
 from ledger.cli.main import app
+from ledger.core.records import Role
+from ledger.errors import NotFound, TooMuchConnected
+from ledger.reading import Reader
 
 QUESTIONS = "holder, allowed, signed-since, amended, released-before, shared-containers, moved-while-held, disputed, late-manifests, late-records"
 
@@ -280,6 +284,84 @@ def test_each_answer_names_events_with_transaction_and_signature_that_hold(life,
     assert any("does not hold the hashes" in line for line in offline["not_checked"])
     assert offline["rows"] == online["rows"] and offline["as_of"] == online["as_of"]
     assert offline == ask("disputed") | {"verdict": "VALID"}
+
+
+def asked_of(life):
+    """Every question, as it is asked of this life in more ways than one."""
+    box, officer = life.box.consignment, address(life.officer)
+    exporter = address(life.desk.network.address("exporter"))
+    return [
+        ("holder", {"consignment": box, "at": life.times["departure"]}),
+        ("holder", {"consignment": life.other.consignment, "at": life.times["close other"]}),
+        ("allowed", {"account": officer, "at": life.times["release"]}),
+        ("allowed", {"record": life.digests["lift"]}),
+        ("allowed", {"party": party("SG"), "at": life.compromised}),
+        ("signed-since", {"account": officer}),
+        ("signed-since", {"account": exporter, "since": life.times["departure"]}),
+        ("amended", {}),
+        ("released-before", {"consignment": box, "at": life.times["accept"]}),
+        ("shared-containers", {}),
+        ("shared-containers", {"container": "csqu3054383"}),
+        ("shared-containers", {"consignment": life.late.consignment}),
+        ("moved-while-held", {}),
+        ("moved-while-held", {"consignment": box}),
+        ("disputed", {}),
+        ("disputed", {"limit": 1}),
+        ("late-manifests", {}),
+        ("late-manifests", {"consignment": box}),
+        ("late-records", {}),
+        ("late-records", {"over_seconds": 0, "limit": 5, "consignment": box}),
+    ]
+
+
+def test_the_service_gives_the_answers_that_a_replay_gives(life, folder, replayed):
+    for name in ("box", "other", "late", "crate", "amended"):
+        proof = life.desk.ledger.manifest_proof(getattr(life, name).id)
+        (folder / "papers" / f"{name}.proof.json").write_text(proof.model_dump_json())
+    held, _ = audit_ask.papers([folder / "papers"])
+    with contextlib.closing(Chain(life.desk.profile)) as chain:
+        chronicle = ReplayedChronicle(replayed, held, NodeCiting(chain))
+        for question, about in asked_of(life):
+            asked = questions.Asked(**about)
+            told = questions.ask(chronicle, question, asked).to_json()
+            service = life.desk.ledger.ask(question, asked).model_dump(mode="json", by_alias=True)
+            for part in ("schema", "question", "asked", "answer", "rows", "events", "more"):
+                assert service[part] == told[part], (question, about, part)
+            assert told["rows"] != [], question
+            assert any("audit replay" in line for line in service["not_checked"])
+
+
+def test_the_service_stops_when_it_has_read_enough_and_goes_on(life, monkeypatch):
+    ask = life.desk.ledger.ask
+    whole = ask("late-records", questions.Asked(over_seconds=0)).rows
+    monkeypatch.setattr(stored, "_MOST_READ", 3)
+    rows, after, pages = [], None, 0
+    while pages == 0 or after is not None:
+        answer = ask("late-records", questions.Asked(over_seconds=0, after=after))
+        rows, after, pages = [*rows, *answer.rows], answer.more, pages + 1
+    assert [row.facts for row in rows] == [row.facts for row in whole] and pages > 3
+    box = questions.Asked(consignment=life.box.consignment, at=life.times["accept"])
+    monkeypatch.setattr(stored, "MOST_CONNECTED", 3)
+    with pytest.raises(TooMuchConnected, match="more than 3 records"):
+        ask("holder", box)
+    assert "more than 3 records" in " ".join(ask("moved-while-held", questions.Asked()).not_checked)
+
+
+def test_the_service_answers_customs_own_auditors_alone(life):
+    ledger, asked = life.desk.ledger, questions.Asked()
+    for of, roles, may in [
+        ("SG", Role.AUDITOR, True),
+        ("SG", Role.OFFICER, False),
+        ("SG:ACME01", Role.AUDITOR, False),
+        ("SG:ACME01", Role.TRADER, False),
+    ]:
+        reader = Reader(life.officer, party(of), int(roles))
+        if may:
+            assert ledger.ask("disputed", asked, reader).rows
+        for question in ("disputed", "who-is-it")[may:]:
+            with pytest.raises(NotFound) as refused:
+                ledger.ask(question, asked, reader)
+            assert may == ("the questions are" in str(refused.value))
 
 
 def test_an_answer_stops_at_its_limit_and_goes_on_where_it_stopped(life, ask):

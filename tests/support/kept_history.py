@@ -112,12 +112,14 @@ class KeptHistory:
                         "digest": digest,
                         "consignment": record.consignment,
                         "other": step.other,
+                        "kind": record.kind,
                         "signer": ADDRESS[role],
                         "body": encode_custody(record),
                         "signature": bytes(65),
                         "accepted_at": self.now,
                         "block_number": 1,
                         "transaction_hash": bytes(32),
+                        "log_index": 0,
                     }
                 )
         return refusal

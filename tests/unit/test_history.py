@@ -135,12 +135,14 @@ def test_a_record_on_chain_that_breaks_the_rules_is_never_shown(kept):
                 "digest": stranger.digest(DOMAIN),
                 "consignment": consignment,
                 "other": None,
+                "kind": int(K.CLOSE),
                 "signer": kept_history.ADDRESS["carrier"],
                 "body": encode_custody(stranger),
                 "signature": bytes(65),
                 "accepted_at": kept.now,
                 "block_number": 1,
                 "transaction_hash": bytes(32),
+                "log_index": 0,
             }
         )
     with pytest.raises(ChainViolation, match="NOT_ALLOWED"):

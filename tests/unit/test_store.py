@@ -364,6 +364,7 @@ def test_a_rewind_takes_back_what_came_after_and_is_counted(store):
                     "block_hash": bytes(32),
                     "transaction_hash": bytes(32),
                     "log_index": 0,
+                    "at": number,
                 },
                 {"administration": b"SG".ljust(8, b"\0")},
             )

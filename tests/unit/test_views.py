@@ -45,6 +45,13 @@ def close_manifest(kept, former, successor=None):
                 "digest": former,
                 "block_number": 1,
                 "transaction_hash": bytes(32),
+                "sequence": 1,
+                "log_index": 0,
+                "party": bytes(16),
+                "consignment": bytes(32),
+                "root": None,
+                "issued_at": kept.now,
+                "signature": bytes(65),
             }
         )
 

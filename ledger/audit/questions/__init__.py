@@ -162,6 +162,7 @@ def ask(chronicle: Chronicle, question: str, asked: Asked) -> Answer:
         UnknownQuestion: There is no such question; the error names those there are.
         InvalidQuestion: Something is missing that the question needs, or given that it does not take.
         NotFound: What is asked about is not there.
+        TooMuchConnected: More hangs together with the consignment asked about than a service reads.
     """
     known = require(question, asked)
     if asked.at is not None and asked.at > chronicle.block_time:
@@ -171,8 +172,15 @@ def ask(chronicle: Chronicle, question: str, asked: Asked) -> Answer:
     unknown: dict[str, None] = {}
     place: str | None = asked.after
     more = False
-    for count, unit in enumerate(known.examine(chronicle, asked)):
-        if count >= chronicle.most_examined or (rows and len(rows) + len(unit.rows) > asked.limit):
+    units = known.examine(chronicle, asked)
+    while True:
+        if place != asked.after and chronicle.is_spent:
+            more = True
+            break
+        unit = next(units, None)
+        if unit is None:
+            break
+        if rows and len(rows) + len(unit.rows) > asked.limit:
             more = True
             break
         rows += unit.rows[:MOST_ROWS]

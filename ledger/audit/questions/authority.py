@@ -22,7 +22,7 @@ from ledger.core.custody import Custody
 from ledger.core.findings import kind_name, party_text
 from ledger.core.records import CustodyKind, Role
 from ledger.core.signatures import checksummed
-from ledger.errors import InvalidQuestion, NotFound, Refusal
+from ledger.errors import InvalidQuestion, NotFound, Refusal, TooMuchConnected
 
 ALLOWED = (
     "account",
@@ -269,11 +269,14 @@ def signed_since(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
             if act.accepted_at < since:
                 yield Unit(f"a{act.sequence}")
                 continue
-            found = components.of(act.record.consignment)
-            rows = [_signed_row(act)]
-            if found.first == act.digest:
-                rows += [_hanging_row(each, because) for each, because in found.hanging]
-            yield Unit(f"a{act.sequence}", rows)
+            rows, unknown = [_signed_row(act)], []
+            try:
+                found = components.of(act.record.consignment)
+                if found.first == act.digest:
+                    rows += [_hanging_row(each, because) for each, because in found.hanging]
+            except TooMuchConnected as error:
+                unknown = [str(error)]
+            yield Unit(f"a{act.sequence}", rows, unknown)
     for closure in chronicle.closures(number_after("signed-since", asked, "c") or 0):
         if closure.signer != address or closure.closed_at < since:
             yield Unit(f"c{closure.sequence}")
@@ -344,7 +347,7 @@ def _hanging_on_closure(chronicle: Chronicle, closure: Closure) -> list[tuple[Ac
             made |= {later.successor} - {None}
     try:
         acts, _ = chronicle.connected(closure.consignment)
-    except NotFound:  # a manifest of what was never opened
+    except (NotFound, TooMuchConnected):  # a manifest of what was never opened, or is in too much
         return found
     found += [
         (act, "it decides on a manifest that was put in its place by it")

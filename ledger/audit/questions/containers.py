@@ -15,7 +15,7 @@ from ledger.audit.questions.form import Asked, Chronicle, Cited, Held, Row, Unit
 from ledger.audit.questions.walking import counted, details, hexed, short, when
 from ledger.audit.result import Act, history_of
 from ledger.core.records import CustodyKind, manifest_id
-from ledger.errors import InvalidQuestion, NotFound
+from ledger.errors import InvalidQuestion, NotFound, TooMuchConnected
 
 SHARED = ("container", "since", "until", "consignments", "uses")
 _MOST_USES = 100  # of one container in one row
@@ -54,17 +54,25 @@ def shared(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
         raise InvalidQuestion("shared-containers", "after is not what an answer gave as more")
     if asked.consignment is not None:
         chronicle.connected(asked.consignment)  # it must be there
-    for place, consignments in chronicle.sharing(asked.container, asked.consignment, asked.after or ""):
-        uses = [use for each in dict.fromkeys(consignments) for use in uses_of(chronicle, each)]
-        if asked.container is not None:
-            uses = [use for use in uses if use.container == number_of(asked.container)]
+    for group in chronicle.sharing(asked.container, asked.consignment, asked.after or ""):
+        uses: list[Use] = []
+        unknown = (
+            []
+            if group.is_whole
+            else [f"Of one container {len(group.consignments)} consignments are looked at."]
+        )
+        for each in dict.fromkeys(group.consignments):
+            try:
+                uses += [use for use in uses_of(chronicle, each) if group.is_meant(use.container)]
+            except TooMuchConnected as error:
+                unknown.append(str(error))
         rows = [row for row in _rows(uses) if asked.consignment is None or _names(row, asked.consignment)]
-        yield Unit(place, rows)
+        yield Unit(group.place, rows, unknown)
 
 
 def number_of(text: str) -> str:
-    """A container's number as it is compared."""
-    return "".join(text.split()).upper()
+    """A container's number as it is compared: as it is spelled, in capitals."""
+    return text.upper()
 
 
 def named(held: Held | None) -> set[str]:

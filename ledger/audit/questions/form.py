@@ -6,7 +6,7 @@ stable form `cargo-audit-answer/1`, the same from the command line and from the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -278,6 +278,23 @@ class Lodged:
     issued_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Consignments that may share a container.
+
+    Attributes:
+        place: What to go on after.
+        consignments: Their ids, 32 bytes each.
+        is_meant: Whether a container's number is the one that they were found by.
+        is_whole: Whether these are all of them.
+    """
+
+    place: str
+    consignments: Sequence[bytes]
+    is_meant: Callable[[str], bool]
+    is_whole: bool
+
+
 class Chronicle(Protocol):
     """What happened, up to a block. Ids and addresses are bytes, times Unix seconds; what is listed is in order."""
 
@@ -302,8 +319,8 @@ class Chronicle(Protocol):
         """What was not, in words."""
 
     @property
-    def most_examined(self) -> int:
-        """How many things one answer may look at before it stops and says so."""
+    def is_spent(self) -> bool:
+        """Whether as much was read as one answer may take: it stops then, and says so."""
 
     @property
     def accounts(self) -> Mapping[bytes, AccountHistory]:
@@ -324,6 +341,7 @@ class Chronicle(Protocol):
 
         Raises:
             NotFound: It was never opened.
+            TooMuchConnected: That is more than is read for one answer.
         """
 
     def acts(self, after: int) -> Iterator[Act]:
@@ -350,10 +368,8 @@ class Chronicle(Protocol):
     def held(self, root: bytes, *, manifest: bytes | None = None, record: bytes | None = None) -> Held | None:
         """What is held of the document of a root; `manifest` is whose it is, or `record` the digest of the record."""
 
-    def sharing(
-        self, container: str | None, consignment: bytes | None, after: str
-    ) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """Consignments that may share a container, group by group, each with what to go on after.
+    def sharing(self, container: str | None, consignment: bytes | None, after: str) -> Iterator[Group]:
+        """Consignments that may share a container, group by group.
 
         Those of one container, or those that share one with a consignment, or all.
         """

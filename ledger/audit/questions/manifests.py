@@ -21,7 +21,7 @@ from ledger.audit.questions.walking import (
 from ledger.audit.result import Act
 from ledger.core.findings import party_text
 from ledger.core.records import CustodyKind, ManifestReason, manifest_id
-from ledger.errors import NotFound
+from ledger.errors import NotFound, TooMuchConnected
 
 AMENDED = (
     "consignment",
@@ -114,7 +114,7 @@ def _root_of(chronicle: Chronicle, closure: Closure) -> bytes | None:
 def _opening(chronicle: Chronicle, consignment: bytes) -> Act | None:
     try:
         acts, _ = chronicle.connected(consignment)
-    except NotFound:
+    except (NotFound, TooMuchConnected):
         return None
     return next(
         act for act in acts if act.record.kind == CustodyKind.OPEN and act.record.consignment == consignment
@@ -122,7 +122,7 @@ def _opening(chronicle: Chronicle, consignment: bytes) -> Act | None:
 
 
 def _document(chronicle: Chronicle, root: bytes | None, manifest: bytes | None) -> Held | None:
-    return None if root is None or manifest is None else chronicle.held(root, manifest=manifest)
+    return None if manifest is None else chronicle.held(root or b"", manifest=manifest)
 
 
 def _compared(former: Held | None, successor: Held | None) -> tuple[list[dict[str, Any]], int | None]:
@@ -223,7 +223,10 @@ def late(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
         yield unit("a1", asked.consignment)
         return
     for opening in chronicle.openings(number_after("late-manifests", asked, "a") or 0):
-        yield unit(f"a{opening.sequence}", opening.record.consignment)
+        try:
+            yield unit(f"a{opening.sequence}", opening.record.consignment)
+        except TooMuchConnected as error:
+            yield Unit(f"a{opening.sequence}", unknown=[str(error)])
 
 
 def _departures(chronicle: Chronicle, acts: Sequence[Act]) -> dict[bytes, Act]:

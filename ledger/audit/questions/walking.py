@@ -14,7 +14,7 @@ from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import InvalidQuestion
 
 NOT_DISCLOSED = "place not disclosed"
-_PLACE = re.compile(r"([a-z])([0-9]{1,19})")
+_PLACE = re.compile(r"([a-z])([0-9]{1,18})")
 _Found = TypeVar("_Found")
 
 

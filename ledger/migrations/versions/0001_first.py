@@ -35,23 +35,36 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.Column("party", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("consignment", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("root", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("issued_at", sa.BigInteger(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(length=65), nullable=False),
         sa.PrimaryKeyConstraint("former", name=op.f("pk_chain_closures")),
     )
     op.create_index(op.f("ix_chain_closures_block_number"), "chain_closures", ["block_number"], unique=False)
+    op.create_index(op.f("ix_chain_closures_consignment"), "chain_closures", ["consignment"], unique=False)
+    op.create_index(op.f("ix_chain_closures_sequence"), "chain_closures", ["sequence"], unique=False)
     op.create_table(
         "chain_custody",
         sa.Column("sequence", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("consignment", sa.LargeBinary(length=32), nullable=False),
         sa.Column("other", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("kind", sa.Integer(), nullable=False),
         sa.Column("signer", sa.LargeBinary(length=20), nullable=False),
         sa.Column("body", sa.LargeBinary(length=177), nullable=False),
         sa.Column("signature", sa.LargeBinary(length=65), nullable=False),
         sa.Column("accepted_at", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_chain_custody")),
     )
+    op.create_index("chain_custody_kind", "chain_custody", ["kind", "sequence"], unique=False)
+    op.create_index("chain_custody_signer", "chain_custody", ["signer", "sequence"], unique=False)
     op.create_index(op.f("ix_chain_custody_block_number"), "chain_custody", ["block_number"], unique=False)
     op.create_index(op.f("ix_chain_custody_consignment"), "chain_custody", ["consignment"], unique=False)
     op.create_index(op.f("ix_chain_custody_digest"), "chain_custody", ["digest"], unique=False)
@@ -66,6 +79,7 @@ def upgrade() -> None:
         sa.Column("block_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("log_index", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("contract", "sequence", name=op.f("pk_chain_events")),
     )
     op.create_index("chain_events_name", "chain_events", ["name"], unique=False)
@@ -79,6 +93,8 @@ def upgrade() -> None:
         sa.Column("anchored_at", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("transaction_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("administration", "epoch", "size", name=op.f("pk_chain_heads")),
     )
     op.create_index(op.f("ix_chain_heads_block_number"), "chain_heads", ["block_number"], unique=False)
