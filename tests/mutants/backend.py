@@ -1270,6 +1270,8 @@ MUTANTS = [
         "if row is None:",
         "tests/unit/test_delivering.py",
         "accounts_alone",
+    ),
+    Mutant(
         "replay-qbft-change",
         "ledger/audit/sealed.py",
         "self._validators = headers.next_validators(header, self._validators)",
