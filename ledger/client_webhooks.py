@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from ledger.errors import InvalidIdentifier
 from ledger.messages import (
     DeadLetter,
     DeadLetters,
@@ -68,8 +69,12 @@ class WebhooksClient:
             consignment: Only what is about this one.
             administration: Only this one's.
             after: Behind this event; 0 sends all there are, without it what comes from now on.
+
+        Raises:
+            InvalidIdentifier: One of these is not of its form.
         """
-        request = WebhookRequest(
+        request = _made(
+            WebhookRequest,
             url=url,
             kinds=[*kinds],
             consignment=None if consignment is None else _id(consignment),
@@ -97,7 +102,7 @@ class WebhooksClient:
             webhook: Its id.
             overlap_seconds: So long the former secret signs beside it, at most 7 days; 0 ends it at once.
         """
-        request = RotationRequest(overlap_seconds=overlap_seconds)
+        request = _made(RotationRequest, overlap_seconds=overlap_seconds)
         return self._asking.post(f"{_PATH}/{_id(webhook)}/secret", request, WebhookSecret)
 
     def enable(self, webhook: bytes | str) -> WebhookView:
@@ -117,8 +122,18 @@ class WebhooksClient:
 
     def replay(self, webhook: bytes | str, events: Iterable[int] | None = None) -> int:
         """Send messages that were given up again, all or those about some events; how many they are."""
-        request = ReplayRequest(events=None if events is None else [*events])
+        request = _made(ReplayRequest, events=None if events is None else [*events])
         return self._asking.post(f"{_PATH}/{_id(webhook)}/dead-letters/replay", request, Replayed).replayed
+
+
+def _made(model: type[_Model], **fields: object) -> _Model:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "request"
+        rule = first["msg"].removeprefix("Value error, ").rstrip(".")
+        raise InvalidIdentifier(f"{name} of a webhook", first["input"], rule) from None
 
 
 def _id(value: bytes | str) -> str:

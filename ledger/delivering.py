@@ -137,7 +137,7 @@ class Delivering:
         self._webhooks: dict[bytes, _Webhook] = {}
         self._under_way: set[tuple[bytes, int]] = set()
         self._outcomes: list[_Outcome] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], tuple[bytes, int]] = {}
         self._unreadable: list[
             tuple[bytes, int]
         ] = []  # not told after all; their rows go with the next pruning
@@ -158,8 +158,8 @@ class Delivering:
                     await asyncio.wait_for(self._done.wait(), rest)
                 await asyncio.sleep(_GATHER_SECONDS)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
-        for task in self._tasks:
+            await asyncio.wait([*self._tasks], timeout=_STOP_SECONDS)
+        for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._turn(is_last=True)
@@ -175,6 +175,9 @@ class Delivering:
             rest, attempts = await asyncio.to_thread(self._next)
         except Exception as error:  # whatever it is, what is noted stays so and the rest is tried again
             self._outcomes = outcomes + self._outcomes
+            # what was taken from a queue and is not on its way waits again
+            self._under_way = {*self._tasks.values(), *((one.webhook, one.event) for one in self._outcomes)}
+            self._webhooks.clear()
             told = str(error) if isinstance(error, LedgerError) else type(error).__name__
             if told != self._complaint:
                 _logger.error("webhooks wait: %s", told, exc_info=not isinstance(error, LedgerError))
@@ -183,8 +186,8 @@ class Delivering:
         self._complaint = ""
         for attempt in attempts:
             task = asyncio.create_task(self._send(attempt))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = attempt.webhook, attempt.event
+            task.add_done_callback(self._tasks.pop)
         return rest
 
     async def _send(self, attempt: _Attempt) -> None:
@@ -266,6 +269,8 @@ class Delivering:
             self._keep(found, now)
         attempts: list[_Attempt] = []
         rest = 0.0 if found else _IDLE_SECONDS
+        if not rows:
+            return rest, attempts
         with self._store.read() as session:
             for row in rows:
                 if row.webhook in self._webhooks and row.paused_ms <= 1_000 * now:

@@ -95,6 +95,7 @@ from ledger.receivers import Network
 from ledger.sessions import Sessions
 from ledger.store import Session, Store, decode_custody, encode_custody
 from ledger.vault import open_vault
+from ledger.webhook_rows import ACTIVE
 from ledger.webhooks import Webhooks
 
 _logger = logging.getLogger(__name__)
@@ -1586,8 +1587,18 @@ class Ledger:
                 "log_anchored_leaves": anchored,
                 "custody_waiting_records": session.waiting_custody(),
                 "transactions_in_flight": len(session.transactions_in("sent", "mined")),
-                **_webhook_figures(session),
+                **self._webhook_figures(session),
             }
+
+    def _webhook_figures(self, session: Session) -> dict[str, float]:
+        served = [
+            row.webhook
+            for row in session.webhooks.in_state(ACTIVE)
+            if self.sessions.reader_by_account(session, signatures.checksummed(row.account)) is not None
+        ]
+        figures = session.webhooks.figures(served)
+        oldest = int(figures.pop("webhook_oldest_made_at"))
+        return figures | {"webhook_oldest_message_seconds": _age(oldest or None)}
 
     def rewrap(self, progress: upkeep.Progress = lambda done, total: None) -> upkeep.Rewrapped:
         """Wrap everything sealed by the newest wrapping key, while the service runs; what was killed goes on.
@@ -1752,12 +1763,6 @@ _SECOND_KINDS = (CustodyKind.OPEN, CustodyKind.CONSOLIDATE, CustodyKind.DECONSOL
 
 def _age(accepted_at: int | None) -> int:
     return 0 if accepted_at is None else max(0, _now() - accepted_at)
-
-
-def _webhook_figures(session: Session) -> dict[str, float]:
-    figures = session.webhooks.figures()
-    oldest = int(figures.pop("webhook_oldest_made_at"))
-    return figures | {"webhook_oldest_message_seconds": _age(oldest or None)}
 
 
 def _now() -> int:

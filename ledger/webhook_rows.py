@@ -234,10 +234,13 @@ class WebhookRows:
 
     # --- figures
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, served: Sequence[bytes]) -> dict[str, float]:
         """How many webhooks there are by state, what became of their messages, and since when the oldest waits.
 
-        Of webhooks that are removed nothing is counted any more, and what is disabled keeps nobody waiting.
+        Of webhooks that are removed nothing is counted any more.
+
+        Args:
+            served: The webhooks that are sent to: what others wait for is no sign of trouble.
         """
         messages, hooks = t.webhook_messages.c, t.webhooks.c
         of_state = dict.fromkeys((ACTIVE, GONE, FAILING), 0)
@@ -252,9 +255,9 @@ class WebhookRows:
             of_state[row.state] = row.rows
             delivered, failed = delivered + int(row.delivered), failed + int(row.failed)
         waiting = self._connection.execute(
-            select(func.count().label("rows"), func.min(messages.made_at).label("oldest"))
-            .join(t.webhooks, hooks.webhook == messages.webhook)
-            .where(messages.state == WAITING, hooks.state == ACTIVE)
+            select(func.count().label("rows"), func.min(messages.made_at).label("oldest")).where(
+                messages.state == WAITING, messages.webhook.in_(served)
+            )
         ).one()
         dead = self._connection.execute(select(func.count()).where(messages.state == DEAD)).scalar()
         return {

@@ -47,6 +47,7 @@ GROUPS = {
     "trust": "ledger.cli.trust",
     "audit": "ledger.cli.audit",
     "import": "ledger.cli.importing",
+    "webhook": "ledger.cli.webhook",
     "key": "ledger.cli.key",
     "account": "ledger.cli.account",
     "administration": "ledger.cli.administration",

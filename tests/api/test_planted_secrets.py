@@ -10,6 +10,7 @@ import httpx
 import local_network
 import pytest
 import service_process
+from receivers_at_work import receiving
 from running_service import PASSWORD
 from service_process import ServiceProcess
 
@@ -62,7 +63,9 @@ def service(network, tmp_path, monkeypatch):
     monkeypatch.setattr(service_process, "START_SECONDS", 120)  # logging everything takes its time
     (tmp_path / "python").mkdir()
     (tmp_path / "python" / "sitecustomize.py").write_text(LOG_EVERYTHING)
-    service = ServiceProcess(network, tmp_path, PYTHONPATH=str(tmp_path / "python"))
+    service = ServiceProcess(
+        network, tmp_path, PYTHONPATH=str(tmp_path / "python"), LEDGER_WEBHOOK_NETWORKS="127.0.0.0/8"
+    )
     yield service
     service.stop()
 
@@ -81,7 +84,16 @@ def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, 
         planted.text("password", PASSWORD)
         wrapping = (tmp_path / "ledger.db.wrapping-keys").read_text().split()[-1]
         planted.raw("wrapping key", bytes.fromhex(wrapping))
-        lodge_and_read(exporter, officer, planted, now)
+        with receiving() as receiver:
+            word = planted.text("webhook's token", secrets.token_urlsafe(24))
+            hook = officer.webhooks.register(f"{receiver.url}?token={word}", kinds=["manifest"])
+            planted.raw("webhook's secret", base64.b64decode(hook.secret.removeprefix("whsec_")))
+            lodge_and_read(exporter, officer, planted, now)
+            deadline = time.monotonic() + 20
+            while not receiver.received:
+                assert time.monotonic() < deadline, "nothing was sent to the webhook"
+                time.sleep(0.1)
+            assert receiver.received[0].path.endswith(word)
         errors += troubles(http, exporter, planted, now)
         metrics = http.get("/metrics").content + http.get("/readyz").content + http.get("/healthz").content
         files = {path.name: path.read_bytes() for path in tmp_path.glob("ledger.db*")}
@@ -91,7 +103,7 @@ def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, 
     log = service.log.read_bytes()
     assert b"DEBUG" in log and b"INSERT INTO sealed_objects" in log, "every library was asked to tell all"
 
-    assert len(planted.forms) == 16
+    assert len(planted.forms) == 18
     assert planted.found_in(log) == []
     assert planted.found_in(metrics) == []
     for answer in errors:

@@ -12,8 +12,11 @@ import standardwebhooks
 from ledger_at_work import until
 from problem_answers import assert_problem
 from receivers_at_work import receiving
-from running_service import settings_for
+from running_service import PASSWORD, settings_for
+from typer.testing import CliRunner
 
+from ledger import keys
+from ledger.cli.main import app
 from ledger.client import LedgerClient
 from ledger.errors import ServiceError
 
@@ -182,6 +185,39 @@ def test_networks_are_listed_with_commas_and_a_wrong_one_is_refused(network, tmp
     for wrong in ("10.20.0.1/16", "customs.example", "10.20.0.0/33"):
         with pytest.raises(ValueError, match="webhook_networks"):
             settings_for(network, tmp_path, webhook_networks=wrong)
+
+
+def test_a_person_does_all_of_it_at_the_command_line(service, tmp_path, monkeypatch):
+    keys.create(tmp_path, "exporter", PASSWORD, private_key=service.network.keys["exporter"], light=True)
+    (tmp_path / "password").write_text(PASSWORD)
+    for name, value in {
+        "SERVICE": service.url,
+        "KEYS": tmp_path,
+        "KEY": "exporter",
+        "PASSWORD_FILE": tmp_path / "password",
+    }.items():
+        monkeypatch.setenv(f"CARGO_LEDGER_{name}", str(value))
+
+    def said(*arguments, code=0):
+        result = CliRunner().invoke(app, ["webhook", *arguments, "--json"], prog_name="cargo-ledger")
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout if code == 0 else result.stderr)
+
+    made = said(
+        "register", "https://public.example/person", "--kind", "custody.hold", "--of", "SG", "--after", "0"
+    )
+    assert made["secret"].startswith("whsec_")
+    (listed,) = [each for each in said("list")["webhooks"] if each["id"] == made["id"]]
+    assert (listed["kinds"], listed["administration"]) == (["custody.hold"], "SG")
+    assert said("rotate", made["id"], "--overlap", "0")["secret"] != made["secret"]
+    assert said("enable", made["id"])["state"] == "active"
+    assert said("dead", made["id"]) == {"dead_letters": []}
+    assert said("replay", made["id"], "--event", "3") == {"replayed": 0}
+    assert said("remove", made["id"]) == {"removed": made["id"]}
+    assert "There is no webhook" in said("enable", made["id"], code=1)["error"]["message"]
+    wrong = said("register", "https://public.example/", "--kind", "custody.nothing", code=1)["error"]
+    assert "no event is of the kind" in wrong["message"]
+    assert "public addresses alone" in said("register", "https://10.0.0.1/", code=1)["error"]["message"]
 
 
 def test_a_client_without_a_key_says_that_one_is_needed(service):

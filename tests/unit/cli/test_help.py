@@ -25,6 +25,7 @@ EXPECTED = {
     "trust": "init show",
     "audit": "replay export compare fsck ask joint split promise verify-split",
     "import": "hmrc-cds send",
+    "webhook": "register list remove rotate enable dead replay",
     "key": "new list",
     "account": "show consent enrol revoke",
     "administration": "show propose approve",
