@@ -1,7 +1,9 @@
 """The auditor's replay from an export, beside plain web3.py on the same events."""
 
+import os
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import generated_chain
@@ -27,25 +29,25 @@ def measure() -> list[Figure]:
         path = Path(folder) / "chain.audit"
         generated_chain.write(path, RECORDS)
         # one process checks while this one judges: those are the machine's two cores
-        quick, first = _replayed(path, processes=1, recovers=False)
-        signed, second = _replayed(path, processes=2, recovers=True)
-        if first != second or first is None:
+        quick_run = _replayed(path, processes=1, recovers=False)
+        signed_run = _replayed(path, processes=2, recovers=True)
+        if quick_run.digest != signed_run.digest or quick_run.digest is None:
             raise RuntimeError("two replays of one export do not agree on the digest")
-    plain = _plain()
+    quick, signed, plain = quick_run.speed, signed_run.speed, _plain()
     return [
         Figure(
             "replay from an export: no gap, receipts, trail, state",
             f"{quick:,.0f} events/s",
             f"{TO_REACH:,}",
             quick >= TO_REACH,
-            f"{RECORDS:,} generated records, two processes, from opening the file to the digest",
+            f"{RECORDS:,} generated records, two processes, from opening the file to the digest; {quick_run.told}",
         ),
         Figure(
             "the same with every signature",
             f"{signed:,.0f} events/s",
             f"{TO_REACH_SIGNED:,}",
             signed >= TO_REACH_SIGNED,
-            "three processes on the two cores",
+            f"three processes on the two cores; {signed_run.told}",
         ),
         Figure(
             "plain web3.py on the same events",
@@ -56,16 +58,38 @@ def measure() -> list[Figure]:
     ]
 
 
-def _replayed(path: Path, *, processes: int, recovers: bool) -> tuple[float, bytes | None]:
+@dataclass(frozen=True)
+class Run:
+    """How one replay went: events a second by the clock, and what tells whether the machine was busy with other things."""
+
+    speed: float
+    digest: bytes | None
+    own: float  # microseconds of processor time an event, of the process that judges
+    others: float  # of those that check
+    load: float  # of the machine, as it began
+
+    @property
+    def told(self) -> str:
+        """Processor time and load in words."""
+        return (
+            f"processor time an event {self.own:.1f} µs judging and {self.others:.1f} µs checking beside it, "
+            f"at load {self.load:.1f}"
+        )
+
+
+def _replayed(path: Path, *, processes: int, recovers: bool) -> Run:
     source = ExportSource(path)
-    begun = time.perf_counter()
+    load = os.getloadavg()[0]
+    before, begun = os.times(), time.perf_counter()
     with replay(source, Settings(generated_chain.trust(), None, processes, recovers)) as result:
-        took = time.perf_counter() - begun
+        took, after = time.perf_counter() - begun, os.times()
         if any(check.status == "INVALID" for check in result.checks):
             raise RuntimeError(f"the generated chain does not hold: {result.checks}")
         events = result.counts.events
     source.close()
-    return events / took, result.digest
+    own = after.user + after.system - before.user - before.system
+    others = after.children_user + after.children_system - before.children_user - before.children_system
+    return Run(events / took, result.digest, own / events * 1e6, others / events * 1e6, load)
 
 
 def _plain() -> float:

@@ -59,6 +59,10 @@ _ON_LINE = frozenset(map(int, ON_CUSTODY_LINE))
 _SHORT = frozenset((int(CustodyKind.RELEASE), int(CustodyKind.CLEARANCE)))
 
 
+_NO_STEPS: list[Step] = []
+_NO_FINDINGS: list[Finding] = []
+
+
 class _Kept(_Consignment):
     """What a replay keeps of a consignment beside the model's state."""
 
@@ -66,6 +70,10 @@ class _Kept(_Consignment):
 
     def __init__(self, custodian: bytes) -> None:
         super().__init__(custodian)
+        self.steps, self.findings = (
+            _NO_STEPS,
+            _NO_FINDINGS,
+        )  # those go to the journal; a list each would be memory
         self.last_row = 0  # from 1
         self.passage: tuple[int, int] | None = (
             None  # kind and time of the last arrival or departure, as observed
