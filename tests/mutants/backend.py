@@ -1258,8 +1258,8 @@ MUTANTS = [
     Mutant(
         "webhook-rights",
         "ledger/delivering.py",
-        "                if rights.event(event) or self._was",
-        "                if True or self._was",
+        "rights.event(event) or self._was",
+        "True or self._was",
         "tests/e2e/test_webhooks.py",
         "own_affairs",
     ),
