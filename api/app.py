@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from api import problems
 from api.bodies import MAX_BODY_BYTES, BodyLimit
+from api.evidence_files import evidence_schemas
 from api.limits import Buckets, Limits
 from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
@@ -31,8 +33,20 @@ from api.routes import (
 from api.settings import Settings
 from api.streams import Streams
 from ledger.ledger import Ledger
+from ledger.messages import EventView
 
 VERSION = "1"
+
+
+class _Service(FastAPI):
+    """The framework's application, with what its document cannot take from models."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Give the OpenAPI document."""
+        described = super().openapi()
+        schemas = described["components"]["schemas"]
+        schemas |= evidence_schemas() | {EventView.__name__: EventView.model_json_schema()}
+        return described
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
             await app.state.streams.stop()
             await run_in_threadpool(app.state.ledger.close)
 
-    app = FastAPI(
+    app = _Service(
         title=TITLE,
         description=DESCRIPTION,
         version=VERSION,
@@ -94,6 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         sign_ins=Buckets(settings.sign_ins_per_minute),
         proxies=settings.proxies,
     )
+    app.state.accounts = Buckets(settings.account_requests_per_minute)
     app.state.figures = Figures()
     app.add_middleware(Observing, figures=app.state.figures)  # around the others
     return app

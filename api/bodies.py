@@ -86,8 +86,22 @@ class StrictRoute(APIRoute):
         return handle_strictly
 
 
+_TWO_ENDS = Problem(
+    INVALID_REQUEST,
+    "It can be read in two ways where the request ends: send Content-Length once, or Transfer-Encoding: chunked.",
+    headers={"connection": "close"},  # what stands behind it may be part of it, or another's request
+)
+
+
+def _ends_twice(headers: Headers) -> bool:
+    lengths, codings = headers.getlist("content-length"), headers.getlist("transfer-encoding")
+    if codings:
+        return bool(lengths) or [coding.strip().lower() for coding in codings] != ["chunked"]
+    return len(set(lengths)) > 1 or not all(length.isdecimal() for length in lengths)
+
+
 class BodyLimit:
-    """ASGI middleware: stop reading a body that is longer than a limit, while it comes in.
+    """ASGI middleware: stop reading a body that is longer than a limit, while it comes in, or whose end can be read in two ways.
 
     Why our own: the framework's answers in plain text.
 
@@ -104,10 +118,17 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"] in self.streamed:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        if _ends_twice(headers):
+            await _TWO_ENDS.to_response()(scope, receive, send)
+            return
+        if scope["path"] in self.streamed:
+            await self.app(scope, receive, send)
+            return
+        length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > self.limit_bytes:
             await too_large(self.limit_bytes).to_response()(scope, receive, send)
             return

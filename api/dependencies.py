@@ -13,6 +13,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.limits import Buckets, too_many
 from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
 from api.streams import Streams
@@ -78,9 +79,23 @@ def require_account(request: Request) -> Reader:
     Raises:
         Problem: There is no token, or it is of no use.
     """
-    reader = require_reader(request)
+    reader = _counted_reader(request)
     if reader is None:
         raise _sign_in_needed()
+    return reader
+
+
+def _counted_reader(request: Request) -> Reader | None:
+    """Who reads, unless the account asks too much.
+
+    Raises:
+        Problem: As `require_reader`, or the account is to wait.
+    """
+    reader = require_reader(request)
+    if reader is not None:
+        wait = cast(Buckets, request.app.state.accounts).take(reader.address)
+        if wait > 0:
+            raise too_many("This account", "requests", wait)
     return reader
 
 
@@ -99,7 +114,7 @@ def _is_open(request: Request) -> bool:
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
-TheReader = Annotated[Reader | None, Depends(require_reader)]
+TheReader = Annotated[Reader | None, Depends(_counted_reader)]
 TheAccount = Annotated[Reader, Depends(require_account)]
-Reading = Depends(require_reader)
+Reading = Depends(_counted_reader)
 SignedIn = Depends(_SCHEME)  # for the OpenAPI document: it declares the scheme, `require_reader` decides

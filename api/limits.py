@@ -1,18 +1,21 @@
-"""How much each client may ask: a token bucket a client, so that who asks too much slows down nobody else.
+"""How much each client may ask: a token bucket a client address, and one an account, so that who asks too much slows down nobody else.
 
 Each process of the API counts for itself. A client is the address of its connection (of IPv6 the first 64 bits, which one
 owner has whole), or, behind a proxy that the settings name, the last address in `X-Forwarded-For` that is no such proxy.
-Accounts are **not** counted here: what an unsigned request says of its account is anybody's word.
+An account is who a session's token says it is (`api.dependencies`), from whatever addresses it asks; writes are counted by
+their address alone, since whose they are is known once their signature is checked, which is most of their cost.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -33,7 +36,7 @@ class _Bucket:
 
 
 class Buckets:
-    """Token buckets by name. Not thread-safe: it is used on the event loop.
+    """Token buckets by name; safe to use from several threads.
 
     Args:
         per_minute: How fast a bucket fills, and how much it holds, at least 1.
@@ -49,13 +52,17 @@ class Buckets:
         self._most = most
         self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._taking = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def take(self, name: str) -> float:
         """Take a token of a bucket; returns 0, or in how many seconds there is one. A refusal takes nothing."""
-        now = self._clock()
+        with self._taking:
+            return self._take(name, self._clock())
+
+    def _take(self, name: str, now: float) -> float:
         bucket = self._buckets.get(name)
         if bucket is None:
             if len(self._buckets) >= self._most:
@@ -70,8 +77,8 @@ class Buckets:
         return (1 - bucket.tokens) / self._per_second
 
 
-def client_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
-    """Who asks.
+def address_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
+    """The address of who asks.
 
     Args:
         peer: Address of the connection.
@@ -86,6 +93,12 @@ def client_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
             address = str(ipaddress.ip_address(said.strip()))
         except ValueError:
             break  # a proxy that says no address is itself the client
+    return address
+
+
+def client_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
+    """Who asks, as one who is counted; the arguments are those of `address_of`."""
+    address = address_of(peer, forwarded, proxies)
     try:
         read = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -126,12 +139,34 @@ class Limits:
         if wait == 0:
             await self.app(scope, receive, send)
             return
-        seconds = max(1, math.ceil(wait))
-        what = "sign-ins" if signs_in else "requests"
-        problem = Problem(
-            TOO_MANY_REQUESTS,
-            f"This address sends more {what} than are taken; go on in {seconds} s.",
-            {"retry_after_seconds": seconds},
-            {"retry-after": str(seconds)},
-        )
+        problem = too_many("This address", "sign-ins" if signs_in else "requests", wait)
         await problem.to_response()(scope, receive, send)
+
+
+def too_many(who: str, what: str, wait_seconds: float) -> Problem:
+    """The problem of one who asks too much."""
+    seconds = max(1, math.ceil(wait_seconds))
+    return Problem(
+        TOO_MANY_REQUESTS,
+        f"{who} sends more {what} than are taken; go on in {seconds} s.",
+        {"retry_after_seconds": seconds},
+        {"retry-after": str(seconds)},
+    )
+
+
+def may_read_metrics(
+    peer: str, forwarded: str, proxies: Collection[str], also: Collection[IPv4Network | IPv6Network]
+) -> bool:
+    """Whether metrics are for who asks: a program on this machine, or an address that the settings name.
+
+    What came over a proxy that the settings do not name is from anywhere.
+    """
+    if forwarded and peer not in proxies:
+        return False
+    try:
+        address = ipaddress.ip_address(address_of(peer, forwarded, proxies).partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback or any(address in network for network in also)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
             development chain alone.
         requests_per_minute: How many one client address may send to one process of the API, all at once too.
         sign_ins_per_minute: How many challenges and sign-ins of these, counted apart.
+        account_requests_per_minute: How many one signed-in account may send to one process of the API, from all its addresses.
+        metrics_from: Addresses or networks that may read `/metrics` beside this machine, separated by commas.
         proxies: Addresses whose `X-Forwarded-For` is believed, separated by commas; nobody's unless said.
         public_url: Where people reach the service, `https://ledger.customs.example`: what they sign in to. It may be left
             out on a development chain alone, where it is this machine.
@@ -86,6 +89,8 @@ class Settings(BaseSettings):
     wrapping_keys_file: Path | None = None
     requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
     sign_ins_per_minute: Annotated[int, Field(ge=1)] = 1_200
+    account_requests_per_minute: Annotated[int, Field(ge=1)] = 60_000
+    metrics_from: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()
     public_url: Annotated[str | None, AfterValidator(_require_site)] = None
     open_reading: bool | None = None

@@ -313,6 +313,43 @@ class LedgerClient:
             limit: How many at most, 1 to 200.
             after: Record digest of the last one of the page before.
         """
+        return self._manifests(reference, container, party, state, limit, after).manifests
+
+    def all_manifests(
+        self,
+        *,
+        reference: str | None = None,
+        container: str | None = None,
+        party: PartyLike | None = None,
+        state: ManifestState | None = None,
+        page: int = 200,
+    ) -> Iterator[ManifestView]:
+        """Find manifest records as `find_manifests` does, all there are: the next page is asked for when it is needed.
+
+        Args:
+            reference: Trade reference, `scheme:value`.
+            container: Container number.
+            party: Who lodged it.
+            state: Where it stands.
+            page: How many are asked for at a time, 1 to 200.
+        """
+        after: str | None = None
+        while True:
+            found = self._manifests(reference, container, party, state, page, after)
+            yield from found.manifests
+            after = found.next
+            if after is None:
+                return
+
+    def _manifests(
+        self,
+        reference: str | None,
+        container: str | None,
+        party: PartyLike | None,
+        state: ManifestState | None,
+        limit: int,
+        after: Id | None,
+    ) -> Manifests:
         query = {
             "reference": reference,
             "container": container,
@@ -321,7 +358,7 @@ class LedgerClient:
             "limit": limit,
             "after": None if after is None else _hex(after),
         }
-        return self._get("/v1/manifests", Manifests, query).manifests
+        return self._get("/v1/manifests", Manifests, query)
 
     def lodge(
         self,
@@ -902,6 +939,12 @@ class LedgerClient:
         query = {name: value for name, value in given.items() if value is not None}
         return self._get(f"/v1/audit/{question}", AuditAnswer, query)
 
+    def all_leaves(self, administration: str, start: int = 0, page: int = 1000) -> Iterator[LeafView]:
+        """Read the leaves of the log from index `start` to its end: the next `page` of them when they are needed."""
+        while leaves := self.leaves(administration, start, page):
+            yield from leaves
+            start = leaves[-1].index + 1
+
     def administrations(self) -> list[AdministrationView]:
         """Read all administrations of the registry."""
         return self._get("/v1/administrations", Administrations).administrations
@@ -970,6 +1013,13 @@ class LedgerClient:
         return _model(
             Readiness, stated, self.base_url
         )  # an unready one comes as a problem with the same members
+
+    def is_alive(self) -> bool:
+        """Whether the service's process answers; `readiness` says whether it can do its job."""
+        try:
+            return self._send("GET", "/healthz", retry=False).is_success
+        except ServiceError:
+            return False
 
     def metrics(self) -> str:
         """Read the metrics, in Prometheus's text format."""

@@ -128,6 +128,14 @@ def reason(error: Exception) -> str:
     return str(found) if isinstance(found, sqlite3.Error) else type(found).__name__
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class SQLite:
     """One file on this machine."""
 
@@ -137,6 +145,7 @@ class SQLite:
         self.place = str(path)
         if not path.exists() and not create:
             raise StoreError(f"There is no database at {path}. Start once with --create to make it.")
+        self._is = _identity(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -170,12 +179,14 @@ class SQLite:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The write lock is taken at the start; other processes wait for it."""
+        self._require_there()
         with self._writing.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Nothing here waits for a writer."""
+        self._require_there()
         with self._engine.begin() as connection:
             yield connection
 
@@ -188,6 +199,22 @@ class SQLite:
                 yield connection
             finally:
                 connection.exec_driver_sql("PRAGMA query_only=OFF")
+
+    def _require_there(self) -> None:
+        """Refuse to go on in a file that is moved away or deleted: open connections would, and what they write is lost with it.
+
+        Raises:
+            StoreError: The file is not where it was, or another is.
+        """
+        found = _identity(self._file)
+        if self._is is None:
+            self._is = found  # it is made with its first connection
+        elif found is None:
+            raise StoreError(
+                f"The database is not at {self.place} any more: it was moved or deleted. Put it back."
+            )
+        elif found != self._is:
+            raise StoreError(f"Another database is at {self.place} now. Put the former back, or start again.")
 
     def forget(self) -> bool:
         """Empty the write-ahead log, which has pages as they were; deleted rows are overwritten (`secure_delete`).

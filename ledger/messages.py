@@ -30,15 +30,26 @@ from ledger.errors import InvalidIdentifier, InvalidRecord
 MAX_JSON_INTEGER = (1 << 53) - 1
 _DIGITS = re.compile(r"[0-9]{16,20}")
 
-Bytes32 = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$", examples=["0x" + "ab" * 32])]
+Bytes32 = Annotated[
+    str,
+    Field(pattern=r"^0x[0-9a-f]{64}$", examples=["0x" + "ab" * 32], json_schema_extra={"format": "bytes32"}),
+]
 Signature = Annotated[
     str,
     Field(
-        pattern=r"^0x[0-9a-f]{130}$", description="65 bytes: r, s, v (27 or 28)", examples=["0x" + "12" * 65]
+        pattern=r"^0x[0-9a-f]{130}$",
+        description="65 bytes: r, s, v (27 or 28)",
+        examples=["0x" + "12" * 65],
+        json_schema_extra={"format": "bytes65"},
     ),
 ]
 Address = Annotated[
-    str, Field(pattern=r"^0x[0-9a-fA-F]{40}$", examples=["0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"])
+    str,
+    Field(
+        pattern=r"^0x[0-9a-fA-F]{40}$",
+        examples=["0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"],
+        json_schema_extra={"format": "bytes20"},
+    ),
 ]
 
 
@@ -538,7 +549,7 @@ class LeafView(Message):
     """One leaf of a log: 188 bytes."""
 
     index: Count
-    data: Annotated[str, Field(pattern=r"^0x[0-9a-f]{376}$")]
+    data: Annotated[str, Field(pattern=r"^0x[0-9a-f]{376}$", json_schema_extra={"format": "bytes188"})]
 
 
 class Leaves(Message):

@@ -13,6 +13,7 @@ from ledger.errors import (
     DigestMismatch,
     InclusionError,
     InvalidDisclosure,
+    InvalidIdentifier,
     InvalidRecord,
     NotFound,
     NotPermitted,
@@ -29,6 +30,7 @@ router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_cl
     dependencies=[SignedIn],
     responses=problems(
         INVALID_REQUEST,
+        TABLE[InvalidIdentifier],
         TABLE[InvalidDisclosure],
         TABLE[InvalidRecord],
         SIGN_IN_NEEDED,

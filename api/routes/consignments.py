@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
-from api.evidence_files import EvidenceFile
-from api.openapi import problems
+from api.evidence_files import CONTENT, EvidenceFile
+from api.following import BODY, leading
+from api.openapi import also, problems
 from api.parameters import ConsignmentId, ShownPointers, Text
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, Problem
-from ledger.errors import Conflict, InvalidDisclosure, NotFound
+from ledger.errors import Conflict, InvalidDisclosure, InvalidIdentifier, NotFound
 from ledger.messages import AccompanyingFile, Consignments, ConsignmentView, Records, from_hex
 
 router = APIRouter(prefix="/consignments", tags=["consignments"], route_class=StrictRoute)
@@ -33,7 +34,11 @@ class ConsignmentQuery(BaseModel):
     "",
     summary="Find consignments",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, INVALID_REQUEST, INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, INVALID_REQUEST, TABLE[InvalidIdentifier], INVALID_FIELDS),
+        consignment={"id": "#/consignments/0/id"},
+    ),
 )
 def find_consignments(
     query: Annotated[ConsignmentQuery, Query()], ledger: TheLedger, reader: TheReader
@@ -49,7 +54,16 @@ def find_consignments(
     "/{id}",
     summary="Read where a consignment stands",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        consignment_records={"id": "#/id"},
+        consignment_evidence={"id": "#/id"},
+        accompanying_file={"id": "#/id"},
+        manifest={"id": "#/manifest"},
+        events={"query.consignment": "#/id"},
+        party={"party": "#/custodian"},
+    ),
 )
 def consignment(id: ConsignmentId, ledger: TheLedger, reader: TheReader) -> ConsignmentView:
     """Show who is in charge, holds, releases, findings and whether it may go, as of a block."""
@@ -71,8 +85,10 @@ def consignment_records(id: ConsignmentId, ledger: TheLedger, reader: TheReader)
     "/{id}/accompanying-file",
     summary="Make the file that travels with a consignment",
     dependencies=[SignedIn],
-    responses=problems(
-        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
+        load_accompanying={"body": BODY},
     ),
 )
 def accompanying_file(
@@ -90,9 +106,8 @@ def accompanying_file(
     summary="Make the evidence file of a consignment",
     dependencies=[SignedIn],
     response_class=EvidenceFile,
-    responses=problems(
-        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
-    ),
+    responses=also(200, "The file", content=CONTENT)
+    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
 )
 def consignment_evidence(
     id: ConsignmentId,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Response
 
 from api.bodies import StrictRoute
 from api.dependencies import RecordDomain, TheLedger
+from api.following import leading
 from api.openapi import CUSTODY_SUBMISSIONS, also, problems
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
 from ledger.core.records import Domain
@@ -26,6 +27,21 @@ from ledger.errors import (
 from ledger.messages import AcceptedRecord, AcceptedRecords, CustodySubmission, CustodySubmissions, to_hex
 
 router = APIRouter(prefix="/custody-records", tags=["custody"], route_class=StrictRoute)
+_PROBLEMS = problems(
+    INVALID_REQUEST,
+    TABLE[InvalidDocument],
+    TABLE[InvalidRecord],
+    TABLE[InvalidSignature],
+    TABLE[NotPermitted],
+    TABLE[NotFound],
+    TABLE[RecordRefused],
+    TABLE[Conflict],
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+    INVALID_FIELDS,
+    TABLE[DigestMismatch],
+    TABLE[QueueFull],
+)
 
 
 @router.post(
@@ -33,21 +49,10 @@ router = APIRouter(prefix="/custody-records", tags=["custody"], route_class=Stri
     summary="Send custody records",
     status_code=202,
     response_description="At least one is new and durable, and will be sent to the chain",
-    responses=also(200, "Those that were taken were here already", AcceptedRecords)
-    | problems(
-        INVALID_REQUEST,
-        TABLE[InvalidDocument],
-        TABLE[InvalidRecord],
-        TABLE[InvalidSignature],
-        TABLE[NotPermitted],
-        TABLE[NotFound],
-        TABLE[RecordRefused],
-        TABLE[Conflict],
-        TOO_LARGE,
-        UNSUPPORTED_MEDIA,
-        INVALID_FIELDS,
-        TABLE[DigestMismatch],
-        TABLE[QueueFull],
+    responses=leading(
+        202,
+        also(200, "Those that were taken were here already", AcceptedRecords) | _PROBLEMS,
+        consignment={"id": "$request.body#/records/0/record/consignment"},
     ),
 )
 def record(

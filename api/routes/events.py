@@ -15,6 +15,20 @@ from ledger.errors import Conflict
 from ledger.messages import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind, EventView, from_hex
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
+_EVENT = {
+    "type": "object",
+    "description": "One event of the stream, by the fields of Server-Sent Events",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "What Last-Event-ID takes"},
+        "event": {"type": "string", "description": "The kind of event"},
+        "data": {
+            "type": "string",
+            "description": "An EventView as JSON; a block without it moves the id on",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/EventView"},
+        },
+    },
+}
 
 
 @router.get(
@@ -24,8 +38,8 @@ router = APIRouter(tags=["events"], route_class=StrictRoute)
     response_class=EventStream,
     responses=also(
         200,
-        "Server-Sent Events without end: `id`, `event` (the kind) and `data` (an EventView as JSON)",
-        content={MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "Server-Sent Events without end, a comment every few seconds between them",
+        content={MEDIA_TYPE: {"schema": _EVENT}},
     )
     | problems(SIGN_IN_NEEDED, TABLE[Conflict], INVALID_FIELDS, TOO_MANY_STREAMS),
 )

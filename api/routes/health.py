@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.dependencies import TheLedger
+from api.limits import may_read_metrics
 from api.openapi import also, problems
-from api.problems import NOT_READY, Problem
+from api.problems import NO_ROUTE, NOT_READY, Problem
+from api.settings import Settings
 from ledger.messages import Message, Readiness
 
 router = APIRouter(tags=["health"])
@@ -46,10 +48,18 @@ def readyz(ledger: TheLedger) -> Readiness:
     summary="Read the metrics",
     response_class=PlainTextResponse,
     responses=also(200, "Prometheus's text format", content={"text/plain": {"schema": {"type": "string"}}})
-    | problems(),
+    | problems(NO_ROUTE),
 )
 def metrics(ledger: TheLedger, request: Request) -> PlainTextResponse:
-    """Give what the ledger counts, as gauges named `cargo_ledger_…`, and what this process counts of its requests."""
+    """Give what the ledger counts, as gauges named `cargo_ledger_…`, and what this process counts of its requests.
+
+    They are for programs on the service's machine, and for the addresses that its settings name; to others they are not there.
+    """
+    settings: Settings = request.app.state.settings
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    if not may_read_metrics(peer, forwarded, settings.proxies, settings.metrics_from):
+        raise HTTPException(404)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Gauges(ledger.metrics(), ledger.refusals()))
     text = generate_latest(registry) + generate_latest(request.app.state.figures.registry)

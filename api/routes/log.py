@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, TheReader
+from api.following import leading
 from api.openapi import problems
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidInput, NotFound
@@ -21,7 +22,12 @@ Administration = Annotated[AdministrationText, Path(description="Whose log")]
     "/head",
     summary="Read the newest tree head",
     dependencies=[SignedIn, Reading],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        consistency={"administration": "#/administration", "first": "#/size"},
+        leaves={"administration": "#/administration"},
+    ),
 )
 def head(administration: Administration, ledger: TheLedger) -> HeadView:
     """Show the newest anchored tree head of this administration's log."""

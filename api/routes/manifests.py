@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
 from api.dependencies import SignedIn, TheLedger, TheReader
-from api.evidence_files import EvidenceFile
+from api.evidence_files import CONTENT, EvidenceFile
+from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
 from api.parameters import ManifestId, ShownPointers, Text
 from api.problems import (
@@ -50,6 +51,7 @@ from ledger.messages import (
 
 router = APIRouter(prefix="/manifests", tags=["manifests"], route_class=StrictRoute)
 BATCH_PATH = "/v1/manifests/batch"
+_THIS = {"id": "#/digest"}
 
 _WRITING = problems(
     INVALID_REQUEST,
@@ -96,7 +98,17 @@ class ErasureRequest(BaseModel):
     summary="Lodge, amend or withdraw a manifest",
     status_code=202,
     response_description="It is durable, and will be in the log at this index",
-    responses=also(200, "It was here already: the same answer", ManifestAccepted) | _WRITING,
+    responses=leading(
+        202,
+        leading(
+            200,
+            also(200, "It was here already: the same answer", ManifestAccepted) | _WRITING,
+            manifest=_THIS,
+            manifest_proof=_THIS,
+        ),
+        manifest=_THIS,
+        manifest_proof=_THIS,
+    ),
 )
 def lodge(
     submission: Annotated[
@@ -133,7 +145,13 @@ async def lodge_batch(request: Request, ledger: TheLedger) -> AnswersAsTheyCome:
     "",
     summary="Find manifests",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[NotFound], INVALID_FIELDS),
+        find_manifests={"after": "#/next"},
+        manifest={"id": "#/manifests/0/digest"},
+        consignment={"id": "#/manifests/0/record/consignment"},
+    ),
 )
 def find_manifests(
     query: Annotated[ManifestQuery, Query()], ledger: TheLedger, reader: TheReader
@@ -159,7 +177,15 @@ def find_manifests(
     "/{id}",
     summary="Read a manifest record",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        manifest_proof=_THIS,
+        manifest_evidence=_THIS,
+        consignment={"id": "#/record/consignment"},
+        account={"address": "#/signer"},
+        party={"party": "#/party"},
+    ),
 )
 def manifest(id: ManifestId, ledger: TheLedger, reader: TheReader) -> ManifestView:
     """Show a manifest record, what became of it, and its document where this service has it."""
@@ -207,9 +233,8 @@ def manifest_proof(id: ManifestId, ledger: TheLedger, reader: TheReader) -> Incl
     summary="Make the evidence file of a manifest",
     dependencies=[SignedIn],
     response_class=EvidenceFile,
-    responses=problems(
-        SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS
-    ),
+    responses=also(200, "The file", content=CONTENT)
+    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
 )
 def manifest_evidence(
     id: ManifestId,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 
 from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger
+from api.following import leading
 from api.openapi import problems
 from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidIdentifier, NotFound
@@ -20,7 +21,12 @@ router = APIRouter(tags=["registry"], route_class=StrictRoute)
     "/administrations",
     summary="Read all administrations",
     dependencies=[SignedIn, Reading],
-    responses=problems(SIGN_IN_NEEDED),
+    responses=leading(
+        200,
+        problems(SIGN_IN_NEEDED),
+        head={"administration": "#/administrations/0/administration"},
+        party={"party": "#/administrations/0/administration"},
+    ),
 )
 def administrations(ledger: TheLedger) -> Administrations:
     """List the administrations that own the network, with governor, state and size of the log."""
@@ -31,7 +37,11 @@ def administrations(ledger: TheLedger) -> Administrations:
     "/parties/{party}",
     summary="Read a party",
     dependencies=[SignedIn, Reading],
-    responses=problems(TABLE[InvalidIdentifier], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200,
+        problems(TABLE[InvalidIdentifier], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        account={"address": "#/accounts/0/address"},
+    ),
 )
 def party(
     party: Annotated[PartyText, Path(description="`SG`, `SG:ACME01`, or 16 bytes as hex")], ledger: TheLedger
@@ -44,7 +54,9 @@ def party(
     "/accounts/{address}",
     summary="Read an account",
     dependencies=[SignedIn, Reading],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=leading(
+        200, problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS), party={"party": "#/party"}
+    ),
 )
 def account(
     address: Annotated[Address, Path(description="The account's address")], ledger: TheLedger

@@ -1,13 +1,18 @@
 """The typed client: what it refuses to sign, when it asks again, what it makes of odd answers."""
 
+import contextlib
 import dataclasses
 import http.server
 import inspect
 import json
+import re
+import secrets
 import threading
+import time
 from contextlib import contextmanager
 
 import cargo
+import httpx
 import pytest
 
 from ledger.client import LedgerClient
@@ -210,6 +215,108 @@ def test_every_method_says_what_it_does():
     for name, method in inspect.getmembers(LedgerClient, inspect.isfunction):
         if not name.startswith("_"):
             assert method.__doc__, name
+
+
+ABSENT = "0x" + "ab" * 32
+
+
+def _submission(client):
+    return cargo.submission(client, int(time.time()))
+
+
+#: by operation, the method that asks for it
+CALLS = {
+    "lodge": lambda client: client.submit_manifest(_submission(client)),
+    "lodge_batch": lambda client: list(client.submit_manifests([_submission(client)])),
+    "find_manifests": lambda client: client.find_manifests(reference="ucr:ABSENT"),
+    "manifest": lambda client: client.manifest(ABSENT),
+    "erase_content": lambda client: client.erase(ABSENT),
+    "manifest_proof": lambda client: client.manifest_proof(ABSENT),
+    "manifest_evidence": lambda client: client.manifest_evidence(ABSENT),
+    "record": lambda client: client.submit_records(
+        [client.sign_custody(cargo.custody_record(bytes(32), 17, "SG:ACME01", int(time.time())))]
+    ),
+    "find_consignments": lambda client: client.find_consignments(reference="ucr:ABSENT"),
+    "consignment": lambda client: client.consignment(ABSENT),
+    "consignment_records": lambda client: client.consignment_records(ABSENT),
+    "accompanying_file": lambda client: client.accompanying_file(ABSENT),
+    "consignment_evidence": lambda client: client.consignment_evidence(ABSENT),
+    "load_accompanying": lambda client: client.load_accompanying(_accompanying(client)),
+    "head": lambda client: client.head("SG"),
+    "consistency": lambda client: client.consistency("SG", 1),
+    "leaves": lambda client: client.leaves("SG"),
+    "administrations": lambda client: client.administrations(),
+    "party": lambda client: client.party("SG"),
+    "account": lambda client: client.account(client.address),
+    "chain": lambda client: client.chain(),
+    "judge": lambda client: client.verify(b"{}", b"{}"),
+    "events": lambda client: next(client.events(after=0)),
+    "challenge": lambda client: client.sign_in(),
+    "sign_in": lambda client: client.sign_in(),
+    "sign_out": lambda client: (client.sign_in(), client.disconnect()),
+    "register_webhook": lambda client: client.webhooks.register("https://nowhere.invalid/"),
+    "webhooks": lambda client: client.webhooks.list(),
+    "webhook": lambda client: client.webhooks.get(ABSENT),
+    "remove_webhook": lambda client: client.webhooks.remove(ABSENT),
+    "rotate_webhook_secret": lambda client: client.webhooks.rotate_secret(ABSENT),
+    "enable_webhook": lambda client: client.webhooks.enable(ABSENT),
+    "dead_letters": lambda client: list(client.webhooks.dead_letters(ABSENT)),
+    "replay_dead_letters": lambda client: client.webhooks.replay(ABSENT),
+    "healthz": lambda client: client.is_alive(),
+    "readyz": lambda client: client.readiness(),
+    "metrics": lambda client: client.metrics(),
+}
+
+
+def _accompanying(client):
+    reference = cargo.reference()
+    lodged = client.lodge(cargo.manifest_document(reference), "SG:ACME01", reference=reference)
+    answer = client.open(lodged.consignment, "SG:ACME01", manifest_root=lodged.root, blind=lodged.blind)
+    client.wait_for_record(lodged.consignment, answer.digest)
+    client.wait_for_manifest(lodged.id)
+    return client.accompanying_file(lodged.consignment)
+
+
+def test_every_operation_of_the_service_has_a_method(service):
+    described = service.app.openapi()["paths"]
+    operations = {
+        operation["operationId"]: (method.upper(), re.sub(r"\{[^}]+\}", "[^/]+", path))
+        for path, methods in described.items()
+        for method, operation in methods.items()
+    }
+    assert operations.keys() == CALLS.keys()
+    for name, (method, path) in operations.items():
+        with service.client("exporter", retry_seconds=0) as client:
+            asked = []
+            client._http.event_hooks["request"].append(
+                lambda request, asked=asked: asked.append((request.method, request.url.path))
+            )
+            with contextlib.suppress(ServiceError, httpx.HTTPError):
+                CALLS[name](client)
+            assert any(one == method and re.fullmatch(path, at) for one, at in asked), (name, asked)
+
+
+def test_pages_are_asked_for_when_they_are_needed_and_leave_nothing_out(clients, service):
+    exporter, auditor = clients("exporter"), clients("auditor")
+    container = f"CSQU{secrets.randbelow(10**7):07d}"
+    lodged = []
+    for _ in range(5):
+        reference = cargo.reference()
+        document = cargo.manifest_document(reference, container)
+        lodged.append(exporter.lodge(document, "SG:ACME01", reference=reference).answer.digest)
+    with service.client("exporter") as client:
+        asked = []
+        client._http.event_hooks["request"].append(lambda request: asked.append(request.url))
+        found = client.all_manifests(container=container, page=2)
+        assert not asked
+        assert next(found).digest == lodged[0]
+        assert len(asked) == 1
+        assert [view.digest for view in found] == lodged[1:]
+        assert len(asked) == 3
+    whole = auditor.leaves("SG")
+    paged = list(auditor.all_leaves("SG", page=max(1, len(whole) // 3)))
+    assert [leaf.index for leaf in paged] == list(range(len(paged)))
+    assert paged[: len(whole)] == whole and len(whole) >= 5
 
 
 def test_cargo_goes_into_a_container_and_comes_out(clients):

@@ -1,9 +1,15 @@
 """A client that asks too much is refused, and another is served meanwhile."""
 
+import ipaddress
+import time
+
 import httpx
 import pytest
 import running_service
 from problem_answers import assert_problem
+
+from api.limits import may_read_metrics
+from api.settings import Settings
 
 
 @pytest.fixture
@@ -14,6 +20,7 @@ def few(network, service):
             yield http
 
 
+@pytest.mark.row("E9")
 def test_who_asks_too_much_is_told_when_to_go_on_while_another_is_served(few):
     bad, good = {"x-forwarded-for": "198.51.100.1"}, {"x-forwarded-for": "198.51.100.2"}
     assert [few.get("/v1/chain", headers=bad).status_code for _ in range(3)] == [200] * 3
@@ -29,3 +36,75 @@ def test_sign_ins_are_counted_apart(few, network):
     assert [few.post("/v1/sessions/challenge", **asked).status_code for _ in range(2)] == [200] * 2
     assert_problem(few.post("/v1/sessions/challenge", **asked), 429, "too-many-requests")
     assert few.get("/v1/chain", headers=asked["headers"]).status_code == 200
+
+
+@pytest.mark.row("E9")
+def test_an_account_that_asks_too_much_waits_while_another_at_its_address_is_served(network, service):
+    changes = {"account_requests_per_minute": 3, "open_reading": False}
+    with running_service.serving(network, service.settings.model_copy(update=changes)) as beside:
+        tokens = {}
+        for role in ("exporter", "carrier"):
+            with beside.client(role) as client:
+                tokens[role] = client.sign_in().token
+                client._session = None  # it is not signed out
+        with httpx.Client(base_url=beside.url, trust_env=False) as http:
+
+            def ask(role):
+                return http.get("/v1/administrations", headers={"authorization": f"Bearer {tokens[role]}"})
+
+            assert [ask("exporter").status_code for _ in range(3)] == [200] * 3
+            refused = ask("exporter")
+            problem = assert_problem(refused, 429, "too-many-requests")
+            assert int(refused.headers["retry-after"]) == problem["retry_after_seconds"] <= 20
+            assert problem["detail"].startswith("This account")
+            assert ask("carrier").status_code == 200
+
+
+@pytest.mark.row("E9")
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_clock_that_jumps_an_hour_neither_frees_nor_locks_anybody(few, monkeypatch, jump):
+    bad, good = {"x-forwarded-for": f"198.51.100.{10 + (jump > 0)}"}, {"x-forwarded-for": "198.51.100.20"}
+    assert [few.get("/v1/chain", headers=bad).status_code for _ in range(3)] == [200] * 3
+    assert few.get("/v1/chain", headers=good).status_code == 200
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    assert few.get("/v1/chain", headers=bad).status_code == 429
+    assert few.get("/v1/chain", headers=good).status_code == 200
+
+
+@pytest.mark.row("E9")
+def test_verifying_is_counted_too(few):
+    asked = {"json": {"evidence": "{}", "trust": "{}"}, "headers": {"x-forwarded-for": "198.51.100.30"}}
+    assert [few.post("/v1/verify", **asked).status_code for _ in range(4)] == [400] * 3 + [429]
+
+
+def test_metrics_are_for_this_machine_and_for_whom_the_settings_name(network, service):
+    changes = {"proxies": ("127.0.0.1",), "metrics_from": "198.51.100.0/24"}
+    given = {name: getattr(service.settings, name) for name in Settings.model_fields}
+    settings = Settings(**(given | changes))
+    with running_service.serving(network, settings) as beside:
+        with httpx.Client(base_url=beside.url, trust_env=False) as http:
+            assert http.get("/metrics").status_code == 200
+            assert http.get("/metrics", headers={"x-forwarded-for": "198.51.100.7"}).status_code == 200
+            refused = http.get("/metrics", headers={"x-forwarded-for": "203.0.113.7"})
+            assert_problem(refused, 404, "no-such-route")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "may"),
+    [
+        ("127.0.0.1", "", True),
+        ("::1", "", True),
+        ("::ffff:127.0.0.1", "", True),
+        ("127.0.0.1", "127.0.0.1", False),  # over a proxy that nobody named
+        ("10.0.0.1", "203.0.113.7", False),
+        ("10.0.0.1", "127.0.0.1", True),
+        ("198.51.100.7", "", True),
+        ("203.0.113.7", "", False),
+        ("203.0.113.7", "127.0.0.1", False),
+        ("", "", False),
+    ],
+)
+def test_who_reads_metrics_is_told_by_address(peer, forwarded, may):
+    also = (ipaddress.ip_network("198.51.100.0/24"),)
+    assert may_read_metrics(peer, forwarded, ("10.0.0.1",), also) is may

@@ -3,14 +3,17 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import cargo
 import httpx
 import local_network
 import pytest
+from half_sent import HalfSent
 from service_process import ServiceProcess, is_running, wait_until_gone
 
 from ledger.client import LedgerClient
+from ledger.errors import ServiceUnavailable
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,20 @@ def wait_until_ready(url, seconds=120):
         time.sleep(0.1)
 
 
+def wait_until_closed(url, seconds=20):
+    """Until nobody listens at an address any more."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            httpx.get(f"{url}/healthz", trust_env=False, timeout=5)
+        except httpx.ConnectError:
+            return
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, "it goes on listening"
+        time.sleep(0.05)
+
+
 def test_it_starts_says_where_works_and_ends_when_asked(service, network, now):
     service.start("--create")
     wait_until_ready(service.url)
@@ -48,6 +65,45 @@ def test_it_starts_says_where_works_and_ends_when_asked(service, network, now):
         exporter.wait_for_manifest(answer.id)
     assert service.stop() == 0
     assert not is_running(worker)
+
+
+@pytest.mark.row("graceful-stop")
+def test_what_is_under_way_is_finished_when_it_is_asked_to_end(service, network, now):
+    service.start("--create")
+    wait_until_ready(service.url)
+    with LedgerClient(service.url, key=network.keys["exporter"]) as exporter:
+        batch = HalfSent(service.url, cargo.submission(exporter, now))
+        last = cargo.submission(exporter, now)
+    os.kill(service.pid, signal.SIGTERM)
+    wait_until_closed(service.url)
+    batch.finish(last)
+    assert [answer["state"] for answer in batch.answers] == ["accepted"] * 2
+    assert service.wait() == 0
+    service.start()
+    with LedgerClient(service.url, key=network.keys["exporter"]) as exporter:
+        for answer in batch.answers:
+            exporter.wait_for_manifest(answer["digest"])  # what was promised is kept
+
+
+@pytest.mark.row("database-gone")
+def test_a_database_that_is_moved_away_is_said_within_ten_seconds_and_that_it_is_back(service, network, now):
+    service.start("--create")
+    wait_until_ready(service.url)
+    path = Path(service.environment["LEDGER_DATABASE_URL"].removeprefix("sqlite:///"))
+    with LedgerClient(service.url, key=network.keys["exporter"], retry_seconds=0) as exporter:
+        first = exporter.submit_manifest(cargo.submission(exporter, now))
+        path.rename(path.with_suffix(".away"))
+        moved = time.monotonic()
+        while (answer := httpx.get(f"{service.url}/readyz", trust_env=False)).status_code == 200:
+            assert time.monotonic() - moved < 10
+            time.sleep(0.1)
+        assert "moved or deleted" in answer.json()["detail"] and answer.json()["database"] is False
+        with pytest.raises(ServiceUnavailable):
+            exporter.submit_manifest(cargo.submission(exporter, now))
+        path.with_suffix(".away").rename(path)
+        wait_until_ready(service.url)
+        exporter.submit_manifest(cargo.submission(exporter, now))
+        exporter.wait_for_manifest(first.id)
 
 
 def test_a_worker_that_dies_is_started_again(service):

@@ -38,6 +38,7 @@ def seconds_until(condition, seconds):
     return time.monotonic() - started
 
 
+@pytest.mark.row("B16")
 def test_a_full_disk_refuses_loses_nothing_is_told_and_heals(network, tmp_path, small_disk):
     database = f"sqlite:///{small_disk / 'ledger.db'}"
     service = ServiceProcess(network, tmp_path, LEDGER_DATABASE_URL=database)

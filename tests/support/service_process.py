@@ -108,6 +108,10 @@ class ServiceProcess:
         os.kill(self.pid, signal.SIGKILL)
         self._reap()
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        return self._reap()
+
     def stop(self) -> int:
         """Ask it to end; its exit status."""
         if self.process is None or self.process.poll() is not None:
