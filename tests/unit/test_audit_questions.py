@@ -111,7 +111,8 @@ def past(request, tmp_path):
 
 def test_whoever_was_in_charge_is_whom_the_records_up_to_then_put_in_charge(past):
     for consignment in [each for each in IDS if each in past.fold.custody]:
-        for at in [past.rng.randrange(START, past.end) for _ in range(12)]:
+        times = [time for *_, time in past.acts if time > START]
+        for at in [past.rng.choice(times) + past.rng.choice((-1, 0, 0, 1)) for _ in range(16)]:
             custody, _ = past.model(lambda time, at=at: time <= at)
             custodian = custody.custodian(consignment) if consignment in custody else ZERO16
             (row,) = past.rows("holder", consignment=consignment, at=at)
