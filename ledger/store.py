@@ -189,7 +189,14 @@ class Session:
             select(table).where(*(table.c[name] == value for name, value in equal.items())).order_by(*order)
         )
         options = {"yield_per": _ROWS_AT_A_TIME}
-        yield from self._connection.execute(query, execution_options=options)
+        with self._connection.execute(query, execution_options=options) as rows:
+            yield from rows
+
+    def first(self, table: Table, **equal: Any) -> Row[Any] | None:
+        """A row of a table whose columns equal some values, or None."""
+        return self._one(
+            select(table).where(*(table.c[name] == value for name, value in equal.items())).limit(1)
+        )
 
     def sizes(self) -> dict[str, int]:
         """How many rows each table has."""

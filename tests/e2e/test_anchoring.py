@@ -1,16 +1,15 @@
 """What the ledger sends reaches the chain once, whatever the node, other people and our own death do about it."""
 
 import dataclasses
-import secrets
 import sqlite3
 
 import faulty_node
 import pytest
+from ledger_at_work import anchor_foreign
 
 import ledger.anchoring
 import ledger.chain
 import ledger.errors
-from ledger.core import merkle, records
 from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import Conflict, NotFound, StoreError
 from ledger.ledger import Ledger
@@ -458,32 +457,11 @@ def test_a_restart_that_is_not_final_moves_nothing(singapore):
     assert singapore.ledger.manifest(manifest.id).epoch == 2
 
 
-def _anchor_foreign(at_work, size):
-    """Whoever has the sequencer's key anchors a tree of his own that extends the log; ours knows nothing of it."""
-    head = at_work.ledger._chain.view("ManifestLog", "head", b"SG".ljust(8, b"\0"))
-    epoch, first = head[0], head[1]
-    with at_work.ledger._store.read() as session:
-        hashes = [records.leaf_hash(row.leaf) for row in session.leaves(epoch, 0, first)]
-    hashes += [secrets.token_bytes(32) for _ in range(size - first)]
-    nodes = merkle.complete_nodes(hashes)
-    path = [] if first == 0 else merkle.prove_consistency(first, size, nodes)
-    at_work.send(
-        "ManifestLog",
-        "anchor",
-        b"SG".ljust(8, b"\0"),
-        epoch,
-        size,
-        merkle.root(hashes),
-        path,
-        role="sequencer",
-    )
-
-
 def test_a_head_anchored_with_a_stolen_key_covers_nothing_of_ours_until_the_restart(singapore):
     before = singapore.lodged()
     singapore.settle()
     mine = singapore.lodged()
-    _anchor_foreign(singapore, 5)
+    anchor_foreign(singapore, 5)
     singapore.settle()
     assert singapore.ledger.manifest(before.id).state == "final"
     assert singapore.ledger.manifest(mine.id).state == "sequenced"
@@ -505,7 +483,7 @@ def test_a_head_anchored_with_a_stolen_key_covers_nothing_of_ours_until_the_rest
 
 def test_a_foreign_head_of_our_own_size_is_seen_too(singapore):
     mine = singapore.lodged()
-    _anchor_foreign(singapore, 1)
+    anchor_foreign(singapore, 1)
     singapore.settle()
     assert singapore.ledger.manifest(mine.id).state == "sequenced"
     with pytest.raises(NotFound):

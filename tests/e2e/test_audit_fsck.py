@@ -1,13 +1,11 @@
 """`audit fsck`: one real life, a copy of its database for each corruption that is planted, and each found by its name."""
 
 import contextlib
+import functools
 import json
-import os
+import multiprocessing
 import shlex
-import signal
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,18 +14,19 @@ import faulty_node
 import fsck_life
 import ledger_at_work
 import pytest
-from fsck_damage import DAMAGES
+from fsck_damage import DAMAGES, batches, flip
 from ledger_at_work import until
 from typer.testing import CliRunner
+from vaults import vault_at
 
 from ledger import tables as t
-from ledger.audit.fsck.repair import REPAIRED
-from ledger.audit.fsck.run import Wanted, fsck, judging, look
+from ledger.audit.fsck.repair import REPAIRED, repair
+from ledger.audit.fsck.run import Look, Wanted, fsck, judging, look
 from ledger.cli.main import app
 from ledger.core import slots
 from ledger.errors import ChainMismatch, StoreError
 from ledger.ledger import Ledger
-from ledger.store import Store
+from ledger.store import WEBHOOK_URL, Store
 
 
 @contextlib.contextmanager
@@ -98,24 +97,60 @@ def test_a_database_that_is_whole_is_clean(store, wanted, judged):
     assert not [name for name, rows in outcome.counts.items() if not rows and name not in UNTOUCHED]
 
 
-UNTOUCHED = ("sessions", "spent_challenges", "loaders")
+UNTOUCHED = (
+    *("sessions", "spent_challenges", "loaders"),
+    *("webhooks", "webhook_secrets", "webhook_messages"),
+)
+
+
+def test_what_is_sealed_of_a_webhook_is_opened_too(life, store, wanted, judged):
+    webhook = b"\x01" * 32
+    with store.write() as session:
+        session._vault = vault_at(life["wrapping_keys"])
+        session.seal_webhook(WEBHOOK_URL, webhook, b"https://customs.example/hook")
+        row = {"webhook": webhook, "account": bytes(20), "url": bytes(32), "kinds": "[]", "created_at": 1}
+        row |= {"state": "active", "revision": 1, "followed": 0, "paused_ms": 0, "delivered": 0, "failed": 0}
+        session.put_right(t.webhooks, {"webhook": webhook}, row)
+    assert look(store, wanted, judged, unseen).verdict == "VALID"
+    with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
+        flip("sealed_objects", "body", "kind = 'webhook URL'", 20)(connection, {})
+    assert found_by(look(store, wanted, judged, unseen), "changed", "sealed_objects", "webhook URL/0x01")
+    with store.write() as session:
+        session.put_right(t.webhooks, {"webhook": webhook}, None)
+    assert found_by(look(store, wanted, judged, unseen), "missing", "webhooks", "Its webhook URL is kept")
+
+
+BATCH_OF = {name: tuple(batch) for batch in batches() for name in batch}
+
+
+@pytest.fixture(scope="module")
+def look_at(life, opened, wanted, judged):
+    """What comes of a batch of damages that show in different tables; each batch is looked at once."""
+
+    @functools.cache
+    def one(batch):
+        fsck_life.set_back(life["folder"] / "life.sqlite3", opened.path)
+        for name in batch:
+            DAMAGES[name].plant(opened.path, life)
+        outcome = look(opened, wanted, judged, unseen)
+        with contextlib.closing(sqlite3.connect(f"file:{opened.path}?mode=ro", uri=True)) as connection:
+            for each in outcome.found:
+                program, *_, path, query = shlex.split(each.command)
+                assert (program, path) == ("sqlite3", str(opened.path))
+                connection.execute(query).fetchall()
+        return outcome
+
+    return one
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_each_corruption_is_found_by_its_name(name, life, store, wanted, judged):
-    planted = DAMAGES[name]
-    planted.plant(store.path, life)
-    outcome = look(store, wanted, judged, unseen)
+def test_each_corruption_is_found_by_its_name(name, look_at):
+    outcome = look_at(BATCH_OF[name])
     assert outcome.verdict == "INVALID"
-    for expected in planted.expected:
+    for expected in DAMAGES[name].expected:
         assert found_by(outcome, *expected), told(outcome)
-    tables = {where for _, where, _ in planted.expected} | {*planted.besides}
+    tables = set().union(*(DAMAGES[each].tables for each in BATCH_OF[name]))
     assert {each.where for each in outcome.found} <= tables, told(outcome)
-    with contextlib.closing(sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)) as connection:
-        for each in outcome.found:
-            program, *_, path, query = shlex.split(each.command)
-            assert (program, path) == ("sqlite3", str(store.path))
-            connection.execute(query).fetchall()
 
 
 def test_more_than_fifty_corruptions_are_planted():
@@ -195,7 +230,7 @@ def test_a_node_that_leaves_one_event_out_is_named_and_nothing_is_held_against_i
     life, store, wanted, judged
 ):
     with judged.anew.store.read() as session:
-        block = next(session.every(t.chain_custody, sequence=5)).block_number
+        block = session.first(t.chain_custody, sequence=5).block_number
 
     def omit(request, answer):
         """Leave the last log of that block out, in an answer that is valid as such."""
@@ -337,22 +372,32 @@ def test_a_repair_that_is_killed_in_the_middle_has_done_nothing(life, tmp_path, 
     path = fsck_life.copied(life["folder"] / "life.sqlite3", tmp_path / "sg.sqlite3")
     for name in ("a record's time changed", "a closure's reason", "a head taken out"):
         DAMAGES[name].plant(path, life)
+    with contextlib.closing(Store(f"sqlite:///{path}")) as store:
+        _, differences = Look(store, wanted, judged, unseen).database()
+        with store.read() as session:
+            before = fsck_life.everything(session)
+    assert {each.table.name for each in differences} == {"chain_custody", "chain_closures", "chain_heads"}
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(ENDLESS)  # the last row that is put right takes for ever
-    words = [sys.executable, "-m", "ledger.cli.main", *command(life, path), "--repair"]
-    program = subprocess.Popen([*words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    program = multiprocessing.get_context("fork").Process(target=mend, args=(path, differences))
+    program.start()
     try:
-        until(lambda: is_writing(path) or program.poll() is not None, seconds=60)
-        assert program.poll() is None, program.stderr.read()
+        until(lambda: is_writing(path) or not program.is_alive(), seconds=60)
+        assert program.is_alive()
     finally:
-        os.kill(program.pid, signal.SIGKILL)
-        program.communicate()
+        program.kill()
+        program.join()
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TRIGGER endless")
     with contextlib.closing(Store(f"sqlite:///{path}")) as store:
-        outcome = look(store, wanted, judged, unseen)
-        assert {each.where for each in outcome.found} == {"chain_custody", "chain_closures", "chain_heads"}
+        with store.read() as session:
+            assert fsck_life.everything(session) == before
         assert look(store, replace(wanted, repairs=True), judged, unseen).verdict == "VALID"
+
+
+def mend(path, differences):
+    """In a process of its own."""
+    repair(Store(f"sqlite:///{path}"), differences)
 
 
 ENDLESS = (
@@ -427,10 +472,9 @@ def test_the_command_tells_people_and_programs_and_ends_with_its_code(life, stor
     assert "Nothing is wrong." in clean.stdout and "VALID, as of block" in clean.stdout
     DAMAGES["a record taken out"].plant(store.path, life)
     DAMAGES["a bit of a document"].plant(store.path, life)
-    broken = run()
+    broken = run("--json")
     assert broken.exit_code == 1
-    assert "chain_custody" in broken.stdout and "INVALID, as of block" in broken.stdout
-    told = json.loads(run("--json").stdout)
+    told = json.loads(broken.stdout)
     assert told["verdict"] == "INVALID"
     assert [(each["kind"], each["where"]) for each in told["found"]] == [
         ("missing", "chain_custody"),
@@ -438,9 +482,10 @@ def test_the_command_tells_people_and_programs_and_ends_with_its_code(life, stor
     ]
     assert told["found"][0]["id"] == "5" and told["found"][0]["block"] > 0
     assert told["found"][0]["command"].startswith("sqlite3 -readonly ")
-    mended = run("--repair", "--json")
+    mended = run("--repair")
     assert mended.exit_code == 1, "the document is not the chain's to put right"
-    assert [each["where"] for each in json.loads(mended.stdout)["repaired"]] == ["chain_custody"]
+    before, _, after = mended.stdout.partition("sealed_objects")
+    assert "Put right" in before and "chain_custody" in before and "INVALID, as of block" in after
     unopened = [
         word
         for word in command(life, store.path)

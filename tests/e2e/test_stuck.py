@@ -9,9 +9,8 @@ import pytest
 
 from ledger import fees, vault
 from ledger.chain import unsigned
-from ledger.core.records import CustodyKind, keccak
+from ledger.core.records import CustodyKind
 from ledger.fees import Fees
-from ledger.messages import from_hex
 
 GAS_LIMIT = 60_000_000
 
@@ -40,26 +39,6 @@ def on_chain(at_work):
         return database.execute(count).fetchone()
 
 
-class Swallowing:
-    """A node that says it has what it was sent, and passes none of it on."""
-
-    def __init__(self, node) -> None:
-        self.node = node
-        self.raw: list[bytes] = []
-        node.fault = self
-        node.withheld = {"eth_sendRawTransaction"}
-
-    def __call__(self, request, answer_of_node):
-        method = request["method"]
-        if method == "eth_sendRawTransaction":
-            self.raw.append(from_hex(request["params"][0]))
-            return {"jsonrpc": "2.0", "id": request["id"], "result": "0x" + keccak(self.raw[-1]).hex()}
-        known = {"0x" + keccak(raw).hex() for raw in self.raw}
-        if method == "eth_getTransactionByHash" and request["params"][0] in known:
-            return {"jsonrpc": "2.0", "id": request["id"], "result": {"hash": request["params"][0]}}
-        return answer_of_node
-
-
 @pytest.fixture
 def node(founded):
     with faulty_node.before(founded.chain.url) as node:
@@ -82,7 +61,7 @@ class TestABumpedTransaction:
     @pytest.fixture
     def swallowing(self, at_work, node):
         """The first version was re-sent and then replaced; neither has reached the chain."""
-        swallowing = Swallowing(node)
+        swallowing = faulty_node.Swallowing(node)
         sealed(at_work)
         at_work.turn()
         at_work.anvil.mine(5)
@@ -290,7 +269,7 @@ def test_where_gas_is_free_nothing_is_ever_raised_and_it_is_sent_again_as_it_is(
     profile = dataclasses.replace(founded.profile, rpc_url=node.url, kind="clique", gas_price_wei=1)
     at_work = open_ledger(profile=profile, wrapping_keys_file=wrapping_keys_file)
     at_work.manifest_open = at_work.opened_and_settled()
-    swallowing = Swallowing(node)
+    swallowing = faulty_node.Swallowing(node)
     sealed(at_work)
     at_work.turn()
     for _ in range(3):

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from ledger.core.records import keccak
+
 HANG_UP = object()
 Fault = Callable[[dict[str, Any], Any], Any]
 
@@ -97,6 +99,26 @@ class FaultyNode:
                 pass
 
         return Handler
+
+
+class Swallowing:
+    """A node that says it has what it was sent, and passes none of it on."""
+
+    def __init__(self, node: FaultyNode) -> None:
+        self.node = node
+        self.raw: list[bytes] = []
+        node.fault = self
+        node.withheld = {"eth_sendRawTransaction"}
+
+    def __call__(self, request: Any, answer_of_node: Any) -> Any:
+        method = request["method"]
+        if method == "eth_sendRawTransaction":
+            self.raw.append(bytes.fromhex(request["params"][0][2:]))
+            return {"jsonrpc": "2.0", "id": request["id"], "result": "0x" + keccak(self.raw[-1]).hex()}
+        known = {"0x" + keccak(raw).hex() for raw in self.raw}
+        if method == "eth_getTransactionByHash" and request["params"][0] in known:
+            return {"jsonrpc": "2.0", "id": request["id"], "result": {"hash": request["params"][0]}}
+        return answer_of_node
 
 
 @contextlib.contextmanager

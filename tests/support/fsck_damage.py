@@ -4,6 +4,7 @@ A damage is SQL, or a function of the connection and the life that was lived. Wh
 what must stand in the id or in the sentence; a damage may show at several places, and must at these, and in no table else.
 """
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,18 @@ class Planted:
     damage: Damage
     expected: tuple[Expected, ...]
     besides: tuple[str, ...] = ()  # other tables in which it may show
+    is_alone: bool = False  # with it, not all that is behind it can be checked
+
+    @property
+    def tables(self) -> set[str]:
+        """Where it was planted, and where it may show."""
+        statements = (self.damage,) if isinstance(self.damage, str) else self.damage
+        planted = (
+            {statements.__dict__.get("table", "sealed_objects")}
+            if callable(statements)
+            else {re.sub("^(UPDATE|DELETE FROM) ", "", each).split()[0] for each in statements}
+        )
+        return planted | {where for _, where, _ in self.expected} | {*self.besides}
 
     def plant(self, database: Any, life: Life) -> None:
         with sqlite3.connect(database) as connection:
@@ -33,8 +46,10 @@ class Planted:
         connection.close()
 
 
-def planted(damage: Damage, *expected: Expected, besides: tuple[str, ...] = ()) -> Planted:
-    return Planted(damage, expected, besides)
+def planted(
+    damage: Damage, *expected: Expected, besides: tuple[str, ...] = (), is_alone: bool = False
+) -> Planted:
+    return Planted(damage, expected, besides, is_alone)
 
 
 def flip(table: str, column: str, where: str, at: int = 0) -> Damage:
@@ -53,6 +68,7 @@ def flip(table: str, column: str, where: str, at: int = 0) -> Damage:
         changed[at] ^= 1
         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (bytes(changed), *ids))
 
+    damage.__dict__["table"] = table
     return damage
 
 
@@ -71,6 +87,7 @@ def exchange(table: str, columns: tuple[str, ...], first: str, second: str, spar
         connection.execute(f"UPDATE {table} SET {to} WHERE rowid = ?", (*one[1:], two[0]))
         connection.execute(f"UPDATE {table} SET {to} WHERE rowid = ?", (*two[1:], one[0]))
 
+    damage.__dict__["table"] = table
     return damage
 
 
@@ -117,6 +134,7 @@ def copy_row(table: str, where: str, **changes: str) -> Damage:
         values = ", ".join(changes.get(name, name) for name in names)
         connection.execute(f"INSERT INTO {table} SELECT {values} FROM {table} WHERE {where} LIMIT 1")
 
+    damage.__dict__["table"] = table
     return damage
 
 
@@ -150,6 +168,10 @@ DAMAGES: dict[str, Planted] = {
     ),
     "a record too many": planted(
         copy_row("chain_custody", "sequence = 3", sequence="50"), ("extra", "chain_custody", "50")
+    ),
+    "a record of a block that was not read": planted(
+        copy_row("chain_custody", "sequence = 3", sequence="51", block_number="900000"),
+        ("extra", "chain_custody", "51"),
     ),
     "a bit of a record": planted(
         flip("chain_custody", "body", "sequence = 2", 40), ("changed", "chain_custody", "body is ")
@@ -276,7 +298,10 @@ DAMAGES: dict[str, Planted] = {
         besides=("feed",),
     ),
     "no count of the log": planted(
-        "DELETE FROM log", ("missing", "log", "here are 0"), besides=("transactions", "feed", "nodes")
+        "DELETE FROM log",
+        ("missing", "log", "here are 0"),
+        besides=("transactions", "feed", "nodes"),
+        is_alone=True,
     ),
     # --- accepted manifests and their promises
     "a bit of a leaf": planted(
@@ -295,6 +320,7 @@ DAMAGES: dict[str, Planted] = {
         f"UPDATE manifests SET leaf = substr(leaf, 1, 100) WHERE {FIRST}",
         ("changed", "manifests", "Its leaf is no signed record"),
         besides=("nodes", "sealed_objects", "transactions", "feed"),
+        is_alone=True,
     ),
     "a manifest taken out": planted(
         "DELETE FROM manifests WHERE log_index = 3",
@@ -370,7 +396,7 @@ DAMAGES: dict[str, Planted] = {
         besides=("feed",),
     ),
     "a closing by another transaction": planted(
-        f"UPDATE manifests SET closing_transaction = (SELECT hash FROM transactions LIMIT 1) WHERE {AMEND}",
+        f"UPDATE manifests SET closing_transaction = (SELECT hash FROM transactions WHERE purpose = 'append' AND nonce = 0) WHERE {AMEND}",
         ("changed", "manifests", "which does not carry it"),
     ),
     # --- what is sealed
@@ -440,6 +466,7 @@ DAMAGES: dict[str, Planted] = {
     "a search term taken out": planted(
         "DELETE FROM search_terms WHERE rowid = (SELECT min(rowid) FROM search_terms)",
         ("changed", "search_terms", "It is not found by"),
+        besides=("sealed_objects",),
     ),
     "a search term too many": planted(
         copy_row("search_terms", "1", source="zeroblob(32)"),
@@ -521,7 +548,7 @@ DAMAGES: dict[str, Planted] = {
     ),
     "two records to be sent exchanged": planted(
         exchange("custody", ("position",), "position = 4", "position = 5"),
-        ("out of order", "custody", "before the one before it"),
+        ("out of order", "custody", "tells of another where it should be"),
     ),
     "another second consignment": planted(
         "UPDATE custody SET second = NULL WHERE second IS NOT NULL",
@@ -639,3 +666,19 @@ DAMAGES: dict[str, Planted] = {
         besides=("feed",),
     ),
 }
+
+
+def batches() -> list[list[str]]:
+    """The damages, together where no table has two of them: a look costs more than a damage."""
+    found: list[list[str]] = []
+    for name, one in DAMAGES.items():
+        for batch in found if not one.is_alone else ():
+            if all(
+                not DAMAGES[other].is_alone and one.tables.isdisjoint(DAMAGES[other].tables)
+                for other in batch
+            ):
+                batch.append(name)
+                break
+        else:
+            found.append([name])
+    return found

@@ -371,6 +371,27 @@ def manifest_document(reference: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def anchor_foreign(at_work: AtWork, size: int) -> None:
+    """Whoever has the sequencer's key anchors a tree of his own that extends the log; ours knows nothing of it."""
+    head = at_work.ledger._chain.view("ManifestLog", "head", b"SG".ljust(8, b"\0"))
+    epoch, first = head[0], head[1]
+    with at_work.ledger._store.read() as session:
+        hashes = [records.leaf_hash(row.leaf) for row in session.leaves(epoch, 0, first)]
+    hashes += [secrets.token_bytes(32) for _ in range(size - first)]
+    nodes = merkle.complete_nodes(hashes)
+    path = [] if first == 0 else merkle.prove_consistency(first, size, nodes)
+    at_work.send(
+        "ManifestLog",
+        "anchor",
+        b"SG".ljust(8, b"\0"),
+        epoch,
+        size,
+        merkle.root(hashes),
+        path,
+        role="sequencer",
+    )
+
+
 def open_ledger(network: Network, anvil: Anvil, database: Path, **changes: Any) -> AtWork:
     """A new ledger of SG, or of another administration; it is not at work before its worker takes a turn."""
     administration = changes.pop("administration", "SG")

@@ -12,5 +12,6 @@
     run      all of it, in one snapshot
 
 Nothing of the service's is believed but the identity of its database, which decides whether it is looked at at all. Only
-who reads (sessions, spent challenges, loaders) has nothing to be derived from, and is **not** checked.
+who reads (sessions, spent challenges, loaders) and who is told (webhooks and their messages, but for what is sealed of
+them) has nothing to be derived from, and is **not** checked.
 """

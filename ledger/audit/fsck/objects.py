@@ -27,12 +27,23 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.messages import AccompanyingFile, from_hex
-from ledger.store import ACCOMPANYING, CONSIGNMENT, DOCUMENT, ERASED, INDEX_KEY, REFERENCE, decode_custody
+from ledger.store import (
+    ACCOMPANYING,
+    CONSIGNMENT,
+    DOCUMENT,
+    ERASED,
+    INDEX_KEY,
+    REFERENCE,
+    WEBHOOK_SECRET,
+    WEBHOOK_URL,
+    decode_custody,
+)
 from ledger.upkeep import Progress
 from ledger.vault import DATA_KEY_BYTES
 
 _LEAST_BODY_BYTES = 28  # nonce and tag
-_KINDS = (DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY)
+_OF_WEBHOOKS = {WEBHOOK_URL: (t.webhooks, "webhook"), WEBHOOK_SECRET: (t.webhook_secrets, "secret")}
+_KINDS = (DOCUMENT, CONSIGNMENT, ACCOMPANYING, INDEX_KEY, *_OF_WEBHOOKS)
 
 
 def check(checked: Checked, progress: Progress) -> Iterator[Corruption]:
@@ -132,6 +143,10 @@ def _placed(checked: Checked, row: Any, key: dict[str, Any]) -> Iterator[Corrupt
             yield checked.of("changed", "sealed_objects", key, what)
     elif row.kind == CONSIGNMENT and not session.knows_consignment(row.object_id):
         yield checked.of("missing", "consignments", {"consignment": row.object_id}, "Its key is kept.")
+    elif row.kind in _OF_WEBHOOKS:
+        table, name = _OF_WEBHOOKS[row.kind]
+        if session.first(table, **{name: row.object_id}) is None:
+            yield checked.of("missing", table.name, {name: row.object_id}, f"Its {row.kind} is kept.")
     elif row.kind == ACCOMPANYING:
         versions = session.accompanying_versions([row.object_id])
         if row.object_id not in versions:
@@ -160,7 +175,7 @@ def _content(checked: Checked, row: Any, content: bytes) -> Iterator[str]:
         if manifest is not None and not manifest.seen:
             yield "Its record was accepted without a document."
     elif row.kind == CONSIGNMENT:
-        known = next(checked.session.every(t.consignments, consignment=row.object_id), None)
+        known = checked.session.first(t.consignments, consignment=row.object_id)
         reference, vault = content[32:].decode("utf-8"), checked.vault
         if known is None or vault is None:
             return
@@ -229,7 +244,7 @@ def _consignments_of(checked: Checked, source: bytes) -> set[bytes]:
     """The consignment that a record or an accompanying file is of."""
     manifest = checked.session.manifest_of_digest(source)
     custody = checked.session.custody(source)
-    loaded = next(checked.session.every(t.accompanying, manifest_id=source), None)
+    loaded = checked.session.first(t.accompanying, manifest_id=source)
     return {row.consignment for row in (manifest, custody, loaded) if row is not None}
 
 

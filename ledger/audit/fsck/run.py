@@ -229,10 +229,12 @@ def _storage(judged: Judged, replayed: Replayed) -> None:
 def look(store: Store, wanted: Wanted, judged: Judged, stage: Stage) -> Outcome:
     """Look through a database and evidence files, with what is known of the chain; as `fsck`."""
     require_identity(store, wanted.profile)
-    return _Look(store, wanted, judged, stage).run()
+    return Look(store, wanted, judged, stage).run()
 
 
-class _Look:
+class Look:
+    """One look through a database."""
+
     def __init__(self, store: Store, wanted: Wanted, judged: Judged, stage: Stage) -> None:
         self._store = store
         self._wanted = wanted
@@ -241,11 +243,12 @@ class _Look:
         self._outcome = Outcome(found=list(judged.found), replay=judged.replay)
 
     def run(self) -> Outcome:
+        """Look, repair if that is asked for and look again, and judge evidence files."""
         outcome, evidence = self._outcome, self._wanted.evidence
-        found, differences = self._database()
+        found, differences = self.database()
         if self._wanted.repairs:
             outcome.repaired = self._repair(found, differences)
-            found, _ = self._database()
+            found, _ = self.database()
         outcome.found += found
         if evidence:
             with self._stage("judging evidence files", None):
@@ -258,7 +261,7 @@ class _Look:
             outcome.verdict = "VALID"
         return outcome
 
-    def _database(self) -> tuple[list[Corruption], list[Difference]]:
+    def database(self) -> tuple[list[Corruption], list[Difference]]:
         """Everything in one snapshot; what differs, and which of the chain's rows."""
         self._outcome.unchecked, self._outcome.notes = list(self._judged.unchecked), []
         vault = self._vault()

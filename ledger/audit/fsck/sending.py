@@ -86,7 +86,7 @@ def check(checked: Checked, node: Chain | None) -> Iterator[Corruption]:
     @lru_cache(maxsize=64)
     def carried(transaction_hash: bytes) -> tuple[str, frozenset[bytes]] | None:
         """The state of a transaction, and what it carries."""
-        row = next(checked.session.every(t.transactions, hash=transaction_hash), None)
+        row = checked.session.first(t.transactions, hash=transaction_hash)
         if row is None:
             return None
         try:
@@ -240,17 +240,14 @@ def _compared(checked: Checked, node: Chain, rows: list[Any]) -> Iterator[Corrup
 
 
 def _anchors(checked: Checked) -> Iterator[Corruption]:
-    """Heads of our own tree that no transaction here anchored."""
-    size = checked.session.log().sequenced
-    order = (t.chain_heads.c.epoch, t.chain_heads.c.size)
-    for head in checked.chain.every(t.chain_heads, *order, administration=checked.administration):
-        if (
-            head.block_number > checked.through
-            or head.epoch != checked.session.log().epoch
-            or head.size > size
-        ):
+    """Heads of this epoch and of our own tree that no transaction here anchored."""
+    log = checked.session.log()
+    below = log.sequenced + 1 if log.foreign_from is None else log.foreign_from
+    own = {"administration": checked.administration, "epoch": log.epoch}
+    for head in checked.chain.every(t.chain_heads, t.chain_heads.c.size, **own):
+        if head.block_number > checked.through or head.size >= below:
             continue
-        if next(checked.session.every(t.transactions, hash=head.transaction_hash), None) is None:
+        if checked.session.first(t.transactions, hash=head.transaction_hash) is None:
             key = {"hash": head.transaction_hash}
             what = f"The chain has it: it anchored the head of {head.size} leaves of epoch {head.epoch}."
             yield checked.of("missing", "transactions", key, what, head.block_number)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from sqlalchemy import Table
+
 from ledger import events
 from ledger import tables as t
 from ledger.audit.fsck.found import Checked, Corruption, differing
@@ -60,7 +62,7 @@ def _ids(checked: Checked) -> Iterator[Corruption]:
         elif row.kind != kind or row.reverts is not None:
             yield from _reversal(checked, row, kind)
         elif row.block_number is None and (kind in _BY_THE_CHAIN or kind in events.FINAL or kind in _LATER):
-            if next(checked.session.every(t.feed, reverts=row.id), None) is None:
+            if checked.session.first(t.feed, reverts=row.id) is None:
                 yield checked.of("changed", "feed", key, "No block carries it, and it was not taken back.")
     last = checked.session.last_told()
     if last != expected - 1:
@@ -72,7 +74,7 @@ def _ids(checked: Checked) -> Iterator[Corruption]:
 
 
 def _reversal(checked: Checked, row: Any, kind: str) -> Iterator[Corruption]:
-    former = None if row.reverts is None else next(checked.session.every(t.feed, id=row.reverts), None)
+    former = None if row.reverts is None else checked.session.first(t.feed, id=row.reverts)
     if (
         former is None
         or row.kind != kind + events.REVERTED
@@ -92,31 +94,27 @@ def _reversal(checked: Checked, row: Any, kind: str) -> Iterator[Corruption]:
 def _of_blocks(checked: Checked) -> Iterator[Corruption]:
     """Block by block: what the chain's events tell, which manifests a head is the first to cover, what is final."""
     final = checked.session.told_final()
-    anchored = _anchored(checked)
-    ours = _grouped(checked.chain, checked.through, _BY_THE_CHAIN if checked.is_anew else ())
-    theirs = _grouped(checked.session, checked.through, None)
-    our, their = next(ours, None), next(theirs, None)
-    while our is not None or their is not None or anchored:
-        number = min(
-            each
-            for each in (our and our[0], their and their[0], min(anchored, default=None))
-            if each is not None
-        )
-        should: list[_Told] = []
-        stands: list[_Told] = []
-        if our is not None and our[0] == number:
-            should = our[1]
-            our = next(ours, None)
-        if their is not None and their[0] == number:
-            stands = their[1]
-            their = next(theirs, None)
+    sides: tuple[Iterator[tuple[int, list[_Told]]], ...] = (
+        _grouped(checked.chain, checked.through, _BY_THE_CHAIN) if checked.is_anew else iter(()),
+        _grouped(checked.session, checked.through, None),
+        _anchored(checked, must=True),
+        _anchored(checked, must=False),
+    )
+    at = [next(side, None) for side in sides]
+    while any(each is not None for each in at):
+        number = min(each[0] for each in at if each is not None)
+        now = [each[1] if each is not None and each[0] == number else [] for each in at]
+        at = [
+            next(side, None) if each is not None and each[0] == number else each
+            for each, side in zip(at, sides, strict=True)
+        ]
+        by_chain, stands, anchored, allowed = now
         if not checked.is_anew:
-            should = [each for each in stands if each["kind"] in _BY_THE_CHAIN]
-        expected, allowed = anchored.pop(number, ([], []))
-        should = should + expected
+            by_chain = [each for each in stands if each["kind"] in _BY_THE_CHAIN]
+        should = by_chain + anchored
         if number <= final:
             should += [_final(each) for each in should if each["kind"] in events.FINAL]
-            allowed += [_final(each) for each in allowed]
+            allowed = allowed + [_final(each) for each in allowed]
         yield from _held(checked, number, should, stands, allowed)
 
 
@@ -124,8 +122,6 @@ def _grouped(
     session: Session, through: int, kinds: Iterable[str] | None
 ) -> Iterator[tuple[int, list[_Told]]]:
     """The events of each block, in order."""
-    if kinds == ():
-        return
     rows = (
         row
         for row in session.every(t.feed, t.feed.c.block_number, t.feed.c.id)
@@ -156,39 +152,44 @@ def _final(each: _Told) -> _Told:
     return each | {"kind": events.FINAL[each["kind"]], "at": None, "id": None}
 
 
-def _anchored(checked: Checked) -> dict[int, tuple[list[_Told], list[_Told]]]:
-    """By block: that our manifests are anchored, as must be told, and as may be told.
+def _anchored(checked: Checked, *, must: bool) -> Iterator[tuple[int, list[_Told]]]:
+    """By block: that our manifests are anchored, as must be told; or those of a former epoch, as may be told.
 
     Of a former epoch it need not be: what was read anew after a restart is not told again.
     """
-    found: dict[int, tuple[list[_Told], list[_Told]]] = {}
-    log = next(checked.session.every(t.log, t.log.c.id), None)
+    log = checked.session.first(t.log)
     if log is None:
-        return found
-    before = (0, 0)
+        return
     order = (t.chain_heads.c.epoch, t.chain_heads.c.size)
-    for head in checked.chain.every(t.chain_heads, *order, administration=checked.administration):
-        first = before[1] if before[0] == head.epoch else 0
-        before = head.epoch, head.size
-        is_foreign = head.epoch == log.epoch and (
-            head.size > log.sequenced or (log.foreign_from is not None and head.size >= log.foreign_from)
-        )
-        if head.block_number > checked.through or head.size - first > _MOST_LEAVES or is_foreign:
-            continue
-        block = checked.chain.block(head.block_number)
-        at = head.anchored_at if block is None else block.timestamp
-        for row in checked.session.manifests_at(head.epoch, first, head.size):
-            told = _made(
-                events.of_manifest(
-                    _ANCHORED, row, at, head.block_number, size=head.size, transaction=head.transaction_hash
-                )
+    heads = (
+        head
+        for head in checked.chain.every(t.chain_heads, *order, administration=checked.administration)
+        if head.block_number <= checked.through
+    )
+    before = (0, 0)
+    for number, group in groupby(heads, key=lambda head: int(head.block_number)):
+        found: list[_Told] = []
+        for head in group:
+            first = before[1] if before[0] == head.epoch else 0
+            before = head.epoch, head.size
+            is_foreign = head.size > log.sequenced or (
+                log.foreign_from is not None and head.size >= log.foreign_from
             )
-            must, may = found.setdefault(head.block_number, ([], []))
-            (must if row.epoch == log.epoch else may).append(told)
-    return found
-
-
-_MOST_LEAVES = 10_000_000
+            if (head.epoch == log.epoch) == must and not (must and is_foreign):
+                found += [
+                    _made(
+                        events.of_manifest(
+                            _ANCHORED,
+                            row,
+                            head.anchored_at,
+                            number,
+                            size=head.size,
+                            transaction=head.transaction_hash,
+                        )
+                    )
+                    for row in checked.session.manifests_at(head.epoch, first, head.size)
+                ]
+        yield number, found
 
 
 def _held(
@@ -250,18 +251,17 @@ def _about(each: _Told) -> tuple[Any, ...]:
 def _accepted(checked: Checked) -> Iterator[Corruption]:
     """That each record was told to be accepted, in the order in which it was; and each refusal once it is one."""
     manifests = checked.session.every(t.manifests, t.manifests.c.promise_epoch, t.manifests.c.promise_index)
-    yield from _in_order(
-        checked,
-        _ACCEPTED,
-        "manifests",
-        (_made(events.of_manifest(_ACCEPTED, row, row.accepted_at)) for row in manifests),
-    )
+    yield from _in_order(checked, _ACCEPTED, t.manifests, map(_manifest_accepted, manifests))
     custody = checked.session.every(t.custody, t.custody.c.position)
-    yield from _in_order(checked, _RECORD_ACCEPTED, "custody", map(_record_accepted, custody))
+    yield from _in_order(checked, _RECORD_ACCEPTED, t.custody, map(_record_accepted, custody))
     for row in checked.session.every(t.custody, t.custody.c.position, state="refused"):
         yield from _refused(checked, "record.refused", row.digest)
     for row in checked.session.every(t.manifests, t.manifests.c.epoch, closing="refused"):
         yield from _refused(checked, "manifest.refused", row.digest)
+
+
+def _manifest_accepted(row: Any) -> _Told:
+    return _made(events.of_manifest(_ACCEPTED, row, row.accepted_at))
 
 
 def _record_accepted(row: Any) -> _Told:
@@ -269,31 +269,34 @@ def _record_accepted(row: Any) -> _Told:
     return _made(events.of_custody(_RECORD_ACCEPTED, record, row.digest, row.accepted_at, row.second))
 
 
-def _in_order(checked: Checked, kind: str, table: str, ours: Iterator[_Told]) -> Iterator[Corruption]:
-    """Walk both sides: each is in the order of acceptance, so that one that is behind on a side is missing on the other."""
+def _in_order(checked: Checked, kind: str, table: Table, ours: Iterator[_Told]) -> Iterator[Corruption]:
+    """Walk both sides, each in the order of acceptance; memory holds one event of each."""
     theirs = (_told(row) for row in checked.session.every(t.feed, t.feed.c.id, kind=kind))
-    said = {each["subject"]: each for each in theirs}
-    places = {subject: place for place, subject in enumerate(said)}
-    last = -1
-    for our in ours:
-        their = said.pop(our["subject"], None)
-        if their is None:
-            key = {"kind": kind, "subject": our["subject"]}
-            yield checked.of("missing", "feed", key, "The record was accepted, and nobody was told.")
-            continue
-        if _same(our) != _same(their):
-            mine = {name: value for name, value in our.items() if name != "id"}
-            what = differing(mine, their) or "It is told otherwise."
-            yield checked.of("changed", "feed", {"id": their["id"]}, f"Against the record's row: {what}.")
-        if places[our["subject"]] < last:
-            key = {"digest": our["subject"]}
-            yield checked.of(
-                "out of order", table, key, "It was told to be accepted before the one before it."
-            )
-        last = max(last, places[our["subject"]])
-    for subject, their in said.items():
-        what = f"It was told to be accepted (event {their['id']}), and is not there."
-        yield checked.of("missing", table, {"digest": subject}, what)
+    our, their = next(ours, None), next(theirs, None)
+    while our is not None or their is not None:
+        if our is not None and (their is None or their["subject"] != our["subject"]):
+            row = checked.session.first(t.feed, kind=kind, subject=our["subject"])
+            if row is None:
+                key = {"kind": kind, "subject": our["subject"]}
+                yield checked.of("missing", "feed", key, "The record was accepted, and nobody was told.")
+                our = next(ours, None)
+                continue
+        if their is not None and (our is None or their["subject"] != our["subject"]):
+            if checked.session.first(table, digest=their["subject"]) is None:
+                what = f"It was told to be accepted (event {their['id']}), and is not there."
+                yield checked.of("missing", table.name, {"digest": their["subject"]}, what)
+                their = next(theirs, None)
+                continue
+        if our is not None and their is not None:
+            if our["subject"] != their["subject"]:
+                key = {"digest": our["subject"]}
+                what = f"Event {their['id']} tells of another where it should be told to be accepted."
+                yield checked.of("out of order", table.name, key, what)
+            elif _same(our) != _same(their):
+                mine = {name: value for name, value in our.items() if name != "id"}
+                what = f"Against the record's row: {differing(mine, their)}."
+                yield checked.of("changed", "feed", {"id": their["id"]}, what)
+        our, their = next(ours, None), next(theirs, None)
 
 
 def _refused(checked: Checked, kind: str, digest: bytes) -> Iterator[Corruption]:
