@@ -245,6 +245,7 @@ CALLS = {
     "head": lambda client: client.head("SG"),
     "consistency": lambda client: client.consistency("SG", 1),
     "leaves": lambda client: client.leaves("SG"),
+    "audit": lambda client: client.audit("custody", consignment=ABSENT),
     "administrations": lambda client: client.administrations(),
     "party": lambda client: client.party("SG"),
     "account": lambda client: client.account(client.address),
@@ -313,6 +314,7 @@ def test_pages_are_asked_for_when_they_are_needed_and_leave_nothing_out(clients,
         assert len(asked) == 1
         assert [view.digest for view in found] == lodged[1:]
         assert len(asked) == 3
+    exporter.wait_for_manifest(lodged[-1])  # then all five are leaves
     whole = auditor.leaves("SG")
     paged = list(auditor.all_leaves("SG", page=max(1, len(whole) // 3)))
     assert [leaf.index for leaf in paged] == list(range(len(paged)))
