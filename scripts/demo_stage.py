@@ -26,7 +26,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from ledger.cli.output import printable
+from ledger.core.printing import printable
 from ledger.errors import LedgerError
 
 WIDEST = 118  # columns: longer lines are hard to read

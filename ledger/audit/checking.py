@@ -3,7 +3,7 @@
 What needs no state is done here, so that several processes can do it at once: `folding` then takes the outcome in order.
 A custody event is cut out of its receipt by place, since all of them have one form, and becomes a row of `ROW` bytes:
 
-    0 sequence 8 · 8 block 8 · 16 time 8 · 24 place in the block 4 · 28 zero 4 · 32 digest 32 · 64 signer 20
+    0 sequence 8 · 8 block 8 · 16 time 8 · 24 place in the block 4 · 28 transaction 4 · 32 digest 32 · 64 signer 20
     · 84 other consignment 32 · 116 record 177 · 293 zero 3 · 296 three places of rows before it, 8 each (`journal`)
 """
 
@@ -113,6 +113,10 @@ class Checked:
     receipts: int = 0
     fault: Fault | None = None
 
+    def custody_rows(self) -> Iterator[bytes]:
+        """The custody events one by one, in order."""
+        return (self.rows[at : at + ROW] for at in range(0, len(self.rows), ROW))
+
 
 class _Wrong(Exception):
     """A block fails a check."""
@@ -212,7 +216,7 @@ class Checker:
         for at, receipt in enumerate(shown.receipts):
             for found in self.logs(receipt):
                 if isinstance(found, memoryview):
-                    self._rows(found, number, time, place, rows)
+                    self._rows(found, number, time, at, place, rows)
                     place += len(found) // LOG_BYTES
                     continue
                 if found.address in self._names:
@@ -243,10 +247,13 @@ class Checker:
                 )
             yield log
 
-    def _rows(self, logs: memoryview, number: int, time: int, place: int, rows: list[bytes]) -> None:
+    def _rows(
+        self, logs: memoryview, number: int, time: int, transaction: int, place: int, rows: list[bytes]
+    ) -> None:
         """Make rows of logs of RecordAppended that follow each other; `place` is the first one's."""
         typed, recovers = self._typed, self._recovers
         where = number.to_bytes(8, "big") + time.to_bytes(8, "big")
+        within = transaction.to_bytes(4, "big")
         for at, (consignment, other, signer, sequence, body, signature) in enumerate(
             _LOG.iter_unpack(logs), place
         ):
@@ -261,7 +268,7 @@ class Checker:
                         sequence,
                         where,
                         at.to_bytes(4, "big"),
-                        b"\0\0\0\0",
+                        within,
                         digest,
                         signer,
                         other,

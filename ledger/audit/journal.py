@@ -22,7 +22,7 @@ from ledger.config import write_atomically
 from ledger.core.findings import Finding, FindingKind
 from ledger.errors import JournalUnusable
 
-_SCHEMA = "cargo-audit-journal/1"
+_SCHEMA = "cargo-audit-journal/2"
 _READ_ROWS = 4_096
 
 

@@ -82,7 +82,8 @@ class Act:
     Attributes:
         sequence: Number of its event, from 1.
         block: Number of its block.
-        place: Place of its event among the block's logs.
+        transaction: Place of its transaction in the block, from 0.
+        place: Place of its event among the block's logs, from 0.
         accepted_at: Time of the block, Unix seconds.
         record: The record.
         digest: 32 bytes.
@@ -92,6 +93,7 @@ class Act:
 
     sequence: int
     block: int
+    transaction: int
     place: int
     accepted_at: int
     record: CustodyRecord
@@ -179,6 +181,7 @@ class ConsignmentHistory:
         opener: Who opened it, 16 bytes.
         opened_at: Unix seconds.
         acts: What extended its trail, in order; acts of other consignments whose second it is, included.
+        connected_acts: The acts of all that it was ever connected with, in order; `acts` are among them.
         state: As of the last block.
         holders: Who was in charge, period by period (of what is inside another, the outermost's custodian); a gap is a time
             in which nobody was: it was closed.
@@ -195,6 +198,7 @@ class ConsignmentHistory:
     opener: bytes
     opened_at: int
     acts: tuple[Act, ...]
+    connected_acts: tuple[Act, ...]
     state: ConsignmentState
     holders: tuple[Period, ...]
     offers: tuple[Period, ...]
@@ -355,6 +359,7 @@ class Replayed:
         Raises:
             NotFound: It was never opened, up to the last block.
         """
+<<<<<<< HEAD
         acts, connected = self.connected(consignment)
         return history_of(consignment, acts, connected, self.accounts, documents)
 
@@ -366,6 +371,51 @@ class Replayed:
         """
         if consignment not in self.fold.custody:
             raise NotFound("consignment", "0x" + consignment.hex())
+=======
+        self.require_opened(consignment)
+        acts, connected = self._connected(consignment, None) or ([], set())
+        return _history(consignment, acts, connected, self.accounts, documents)
+
+    def history_within(
+        self, most: int, consignment: bytes, documents: Documents | None = None
+    ) -> ConsignmentHistory | None:
+        """The same; None if there are more acts than `most` of all that it was ever connected with."""
+        self.require_opened(consignment)
+        found = self._connected(consignment, most)
+        return None if found is None else _history(consignment, *found, self.accounts, documents)
+
+    def is_opened(self, consignment: bytes) -> bool:
+        """Whether a consignment was ever opened."""
+        return consignment in self.fold.custody
+
+    def require_opened(self, consignment: bytes) -> None:
+        """Refuse a consignment that was never opened.
+
+        Raises:
+            NotFound: It was not, up to the last block.
+        """
+        if not self.is_opened(consignment):
+            raise NotFound("consignment", "0x" + consignment.hex())
+
+    def open_holds(self) -> int:
+        """How many holds are open, on all consignments."""
+        custody = self.fold.custody
+        return sum(len(custody.holds(consignment)) for consignment in self.consignments())
+
+    def disputed_closures(self) -> dict[bytes, Closure]:
+        """Closures that a revocation dates back to, by the digest of their record (32 bytes)."""
+        if not any(account.revocations for account in self.accounts.values()):
+            return {}
+        return {
+            closure.digest: closure
+            for closure in self.closures()
+            if closure.signer in self.accounts
+            and self.accounts[closure.signer].is_disputed(closure.closed_at)
+        }
+
+    def _connected(self, consignment: bytes, most: int | None) -> tuple[list[Act], set[bytes]] | None:
+        """The acts of everything connected, each once and in order, and what is connected; None if they are over `most`."""
+>>>>>>> b553e24 (audit report: what a replay found as one page to read, and its PDF; audit event shows one event where it stands)
         known: set[bytes] = set()
         new = {consignment}
         found: dict[int, Act] = {}
@@ -374,6 +424,8 @@ class Replayed:
             known.add(at)
             place = self.fold.last_act_of(at)
             while place:
+                if most is not None and len(found) > most:
+                    return None
                 row = self.journal.row(place - 1)
                 act = found.setdefault(place, _act(row))
                 new |= {each for each in (act.record.consignment, act.other) if each and each not in known}
@@ -411,6 +463,7 @@ def _act(row: bytes) -> Act:
     return Act(
         int.from_bytes(row[:8], "big"),
         int.from_bytes(row[8:16], "big"),
+        int.from_bytes(row[28:32], "big"),
         int.from_bytes(row[24:28], "big"),
         int.from_bytes(row[16:24], "big"),
         custody_record(row),
@@ -492,6 +545,7 @@ def history_of(
         opening.record.party,
         opening.accepted_at,
         own,
+        tuple(acts),
         state,
         tuple(holders.ended),
         tuple(offers.ended),

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+<<<<<<< HEAD
 from ledger.cli import audit_fsck, files, joint, options, outcome
 from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
+=======
+from ledger.cli import files, outcome
+from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, bytes32, examples, file_to_read
+>>>>>>> b553e24 (audit report: what a replay found as one page to read, and its PDF; audit event shows one event where it stands)
 from ledger.cli.output import Output, Page
 from ledger.core.identifiers import Party
 
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from ledger.audit.result import Replayed
     from ledger.core.trust import Trust
 
-_EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
+EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,7 +123,7 @@ def replay(
     with replaying(out, export, trust, profile, folder, last, processes, signatures=signatures) as replayed:
         out.answer(replayed.to_json(), lambda page: show_replay(page, replayed))
         verdict = replayed.verdict
-    outcome.end(_EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
 
 
 @app.command(
@@ -149,7 +154,7 @@ def export(
     contracts' code. Each block is checked on the way; the seals and the signatures are for the replay.
     """
     out = Output(as_json)
-    _require_extra()
+    require_extra()
     from ledger.audit import export_file, tables_file
     from ledger.audit.node import NodeSource
     from ledger.chain import Chain
@@ -244,7 +249,134 @@ def compare(
     out.answer(data, show)
     if found:
         outcome.end(outcome.Exit.REFUSED)
-    outcome.end(_EXITS.get(data["verdict"], outcome.Exit.INDETERMINATE))
+    outcome.end(EXITS.get(data["verdict"], outcome.Exit.INDETERMINATE))
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit report chain.audit --trust sg.trust.json --out audit.html",
+        "cargo-ledger audit report --trust sg.trust.json --documents evidence/ --out audit.html --pdf",
+        "cargo-ledger audit report chain.audit --trust sg.trust.json --consignment 0x5f1d… --json",
+    )
+)
+def report(
+    export: ExportArgument = None,
+    *,
+    trust: TrustOption,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", dir_okay=False, help="Where to write it; a new file.")
+    ] = Path("audit-report.html"),
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf", help="Print it too, beside it with the ending .pdf; Chromium must be installed."
+        ),
+    ] = False,
+    documents: Annotated[
+        Path | None,
+        typer.Option(
+            "--documents",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Evidence files and disclosures that you hold: places, seals, reasons. Each is checked before it is used.",
+        ),
+    ] = None,
+    consignment: Annotated[
+        list[bytes] | None,
+        typer.Option(
+            "--consignment", metavar="ID", parser=bytes32, help="Draw this one whatever it is; repeat it."
+        ),
+    ] = None,
+    profile: NodeOption = None,
+    folder: FolderOption = None,
+    last: ToOption = None,
+    processes: ProcessesOption = None,
+    signatures: SignaturesOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay the chain and write what was found into one HTML file that needs nothing else.
+
+    The verdict in words, the findings by gravity with where each stands on the chain, the custody of consignments over
+    time, a map of the passages, volumes, lateness, what was checked and what was not, and how to run it again.
+    Exit code and verdict are those of `audit replay`; the report is written whatever they are.
+    """
+    require_extra()
+    from ledger.audit.report import content, disclosed, page
+    from ledger.cli import audit_report, paper
+    from ledger.config import write_atomically
+
+    printed = out.with_suffix(".pdf")
+    chromium = paper.browser() if pdf else None
+    for each in (out, printed) if pdf else (out,):
+        files.require_new(each)
+    if pdf and chromium is None:
+        raise typer.BadParameter(
+            "--pdf needs Chromium, which is not installed here; print the HTML elsewhere"
+        )
+    output = Output(as_json)
+    held = disclosed.Disclosed()
+    if documents is not None:
+        with output.progress("reading documents") as advance:
+            held = disclosed.read_folder(documents, advance)
+    with replaying(
+        output, export, trust, profile, folder, last, processes, signatures=signatures
+    ) as replayed:
+        how = audit_report.how(replayed, export, trust, profile, signatures=signatures)
+        with output.progress("writing the report", 100) as advance:
+            made = content.gather(replayed, held, how, consignment or (), audit_report.Stages(advance))
+        write_atomically(out, page.render(made, replayed.block_time), mode=0o644)
+        verdict = replayed.verdict
+    if chromium is not None:
+        with output.progress("printing"):
+            paper.print_page(out, printed, chromium)
+    names = [str(out), str(printed)] if pdf else [str(out)]
+    data = {**page.to_json(made), "files": names}
+    output.answer(data, lambda shown: audit_report.show(shown, made, names))
+    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+
+
+@app.command(
+    epilog=examples(
+        "cargo-ledger audit event chain.audit --block 120 --log 3",
+        "cargo-ledger audit event --profile chain.profile.json --block 120 --log 3 --json",
+    )
+)
+def event(
+    export: ExportArgument = None,
+    *,
+    block: Annotated[int, typer.Option("--block", metavar="NUMBER", min=0, help="The block.")],
+    log: Annotated[
+        int, typer.Option("--log", metavar="NUMBER", min=0, help="The log's place in the block, from 0.")
+    ],
+    profile: NodeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one event where it stands: what a finding of a report names by block and log.
+
+    The block is checked by itself: its receipts against its header, the signature against the signer. That it is on the
+    sealed chain is for `audit replay` to say.
+    """
+    from ledger.audit import event as events
+
+    output = Output(as_json)
+    with closing(open_source(export, profile, None if export is not None else block)) as source:
+        found = events.show(source, block, log)
+    data = dataclasses.asdict(found) | {"block_hash": "0x" + found.block_hash.hex()}
+
+    def show(page: Page) -> None:
+        page.line(f"{found.name}, event {found.sequence} of {found.contract}", style="bold")
+        page.facts(
+            {
+                "block": f"{found.block}, {data['block_hash']}",
+                "time": found.at,
+                "transaction": found.transaction,
+                "log": found.log,
+                **found.values,
+            }
+        )
+
+    output.answer(data, show)
 
 
 @app.command(
@@ -376,7 +508,7 @@ def replaying(
 
     pinned = _trust(trust)
     with ExitStack() as open_ones:
-        source = open_ones.enter_context(closing(_source(export, profile, last)))
+        source = open_ones.enter_context(closing(open_source(export, profile, last)))
         total = source.last - source.network.first_block + 1
         if processes is None:
             processes = (os.cpu_count() or 1) if total >= _WORTH_PROCESSES else 0
@@ -389,9 +521,10 @@ def replaying(
 _WORTH_PROCESSES = 2_000  # blocks; to start a process costs as much as checking some hundred
 
 
-def _source(export: Path | None, profile: Path | None, last: int | None) -> Source:
+def open_source(export: Path | None, profile: Path | None, last: int | None) -> Source:
+    """Open the export or the node that a command's options name."""
     if export is not None:
-        _require_extra()
+        require_extra()
         from ledger.audit.export_file import ExportSource
 
         if last is not None:
@@ -459,8 +592,10 @@ class _ExtraMissing(outcome.CommandError):
     code = outcome.Exit.USAGE
 
 
-def _require_extra() -> None:
+def require_extra() -> None:
+    """Refuse before any work if the packages of an auditor are not installed."""
     try:
+        import jinja2  # noqa: F401
         import pyarrow  # noqa: F401  only whether it is there
         import zstandard  # noqa: F401
     except ImportError as error:

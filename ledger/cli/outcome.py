@@ -19,7 +19,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ledger import errors
-from ledger.cli.output import printable
+from ledger.core.printing import printable
 
 
 class Exit(IntEnum):

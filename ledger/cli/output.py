@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ledger.core.printing import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,21 +24,6 @@ class Advance(Protocol):
 
     def __call__(self, steps: int, total: int | None = None, /) -> None:
         """Move the bar."""
-
-
-_TURNS_TEXT = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029"
-)
-
-
-def printable(text: object) -> str:
-    """Write a text so that it prints as what it is: control and direction characters become escapes, lines stay."""
-    return "".join(
-        c
-        if c == "\n" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in _TURNS_TEXT)
-        else f"\\u{ord(c):04x}"
-        for c in str(text)
-    )
 
 
 class Output:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 
 import audit_life
 import pytest
@@ -111,3 +112,28 @@ def test_an_export_is_not_written_over_and_nothing_is_left_of_one_that_failed(ca
     cargo_ledger("audit", "export", "chain.audit", code=2)
     cargo_ledger("audit", "export", "later.audit", "--to", 10**9, code=4)
     assert not list(tmp_path.glob("*later*"))
+
+
+def test_a_report_from_the_node_and_one_from_the_export_say_the_same(cargo_ledger, export, tmp_path):
+    words = ("audit", "report", "--trust", "trust.json", "--json", "--out")
+    from_node = json.loads(cargo_ledger(*words, "node.html").stdout)
+    offline = json.loads(cargo_ledger(*words, "offline.html", "chain.audit").stdout)
+    assert from_node["verdict"] == offline["verdict"] == "VALID"
+    assert from_node["heading"] == "The chain of custody holds."
+    assert "unsealed development chain" in from_node["grounds"]
+    for same in ("findings", "passages", "volumes", "lateness"):
+        assert from_node[same] == offline[same]
+    assert [each["spans"] for each in from_node["consignments"]] == [
+        each["spans"] for each in offline["consignments"]
+    ]
+    text = (tmp_path / "node.html").read_text()
+    assert from_node["replay"]["digest"] in text and "audit compare --profile" in text
+    for command in (from_node["consignments"][0]["acts"][0]["evidence"]["command"], *_again(from_node)):
+        cargo_ledger(*shlex.split(command)[1:])
+
+
+def _again(report):
+    """The commands that the report gives for running it again, but those that need more than a file name."""
+    for each in report["how"]["again"]:
+        if not {"BLOCK", "URL"} & set(each["command"].split()) and "export" not in each["command"]:
+            yield each["command"]

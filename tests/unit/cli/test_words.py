@@ -6,8 +6,8 @@ import pytest
 import typer
 
 from ledger.cli.options import address, bytes32, pointer, time
-from ledger.cli.output import printable
 from ledger.cli.words import age_text, basis_text, details_text, record_text, short, time_text
+from ledger.core.printing import printable
 from ledger.core.records import CustodyKind
 from ledger.messages import RecordView
 

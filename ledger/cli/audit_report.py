@@ -1,0 +1,102 @@
+"""What `audit report` says beside the page: how far it is, how to run it again, and the sentences for a terminal."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ledger.audit.report.content import Again, How
+from ledger.cli.output import Page
+
+if TYPE_CHECKING:
+    from ledger.audit.report.content import Report
+    from ledger.audit.result import Replayed
+
+
+class Stages:
+    """Moves one bar of a hundred through the stages of gathering, each of which is told by its own steps."""
+
+    def __init__(self, advance: Any) -> None:
+        self._advance = advance
+        self._stage = ""
+        self._done = 0.0
+        self._begun = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Move the bar to where a stage is."""
+        if stage != self._stage:
+            self._stage, self._begun = stage, self._done
+        part = (100 - self._begun) / 3 * done / max(total, 1)
+        self._advance(self._begun + part - self._done)
+        self._done = self._begun + part
+
+
+def how(
+    replayed: Replayed, export: Path | None, trust: Path, profile: Path | None, *, signatures: bool
+) -> How:
+    """The commands by which somebody else comes to the same, and what they must see."""
+    source = shlex.quote(str(export)) if export else f"--profile {shlex.quote(str(profile))}"
+    until = "" if export else f" --to {replayed.block}"
+    quick = "" if signatures else " --without-signatures"
+    trusted = f"--trust {shlex.quote(str(trust))}"
+    digest = None if replayed.digest is None else "0x" + replayed.digest.hex()
+    again = [
+        Again(
+            f"Replay the same blocks. It must say {replayed.verdict}"
+            + (f", with the digest {digest}" if digest else "")
+            + "; two auditors of the same chain to the same block get the same digest, each from a node or file of their own.",
+            f"cargo-ledger audit replay {source} {trusted}{until}{quick}",
+        )
+    ]
+    if export is None:
+        again.append(
+            Again(
+                "Take the blocks along and replay them where there is no network.",
+                f"cargo-ledger audit export chain.audit {source} --to {replayed.block}",
+            )
+        )
+        again.append(
+            Again(
+                "Hold contract storage and the administration's database against the blocks.",
+                f"cargo-ledger audit compare {source} {trusted} --to {replayed.block} --database URL",
+            )
+        )
+    again.append(
+        Again(
+            "Show an event of this report, by the block and log that stand beside it.",
+            f"cargo-ledger audit event {source} --block BLOCK --log LOG",
+        )
+    )
+    return How(
+        int(time.time()),
+        importlib.metadata.version("cargo-ledger"),
+        str(trust),
+        f"cargo-ledger audit event {source}",
+        None if export is None else _sha256(export),
+        tuple(again),
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return "0x" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def show(page: Page, made: Report, names: list[str]) -> None:
+    """Tell a person what was written."""
+    page.table(
+        "Findings",
+        ("gravity", "kind", "how many"),
+        [(gravity, title, count) for gravity, _, title, count in made.findings_by_kind],
+        empty="No findings.",
+    )
+    for name in names:
+        page.line(f"Wrote {name}.")
+    page.line(
+        f"{made.verdict} as of block {made.replay['as_of']['block']}. {made.heading}",
+        style="bold green" if made.verdict == "VALID" else "bold red",
+    )

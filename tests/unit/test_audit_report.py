@@ -1,0 +1,283 @@
+"""What an audit report says, from replays of written chains: the verdict, who, where, held, released, and what it leaves out."""
+
+import contextlib
+import json
+import re
+from html.parser import HTMLParser
+
+import audited_trade
+import generated_chain
+import pytest
+from typer.testing import CliRunner
+from written_chain import DAY, HOUR, START, WrittenChain
+
+from ledger.audit.replay import Settings, replay
+from ledger.audit.report import content, disclosed, page, places
+from ledger.audit.report.content import Again, How
+from ledger.cli.main import app
+from ledger.core.records import CustodyKind as K
+from ledger.errors import NotFound
+
+HOW = How(
+    START + 100 * DAY, "1", "sg.trust.json", "cargo-ledger audit event chain.audit", None, (Again("x", "y"),)
+)
+
+
+@contextlib.contextmanager
+def replayed(chain):
+    with replay(chain, Settings(generated_chain.trust())) as result:
+        yield result
+
+
+def reported(chain, folder=None, asked=()):
+    shown = disclosed.Disclosed() if folder is None else disclosed.read_folder(folder)
+    with replayed(chain) as result:
+        made = content.gather(result, shown, HOW, asked)
+        return made, page.render(made, result.block_time)
+
+
+@pytest.fixture(scope="module")
+def trade(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trade")
+    chain, named = audited_trade.trade()
+    chain.write(folder / "chain.audit", folder / "details")
+    (folder / "sg.trust.json").write_bytes(generated_chain.trust().encode())
+    made, html = reported(chain, folder / "details", [named["box"].id])
+    return folder, chain, named, made, html
+
+
+class Text(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.parts, self.tags, self.attributes = [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_data(self, data):
+        self.parts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.parts).split())
+
+
+def test_findings_are_ranked_by_gravity_and_each_names_its_event(trade):
+    _, _, named, made, _ = trade
+    kinds = [finding.kind for finding in made.findings]
+    assert kinds[:6] == [
+        "seal-changed", "moved-under-hold", "changed-hands-under-hold", "disputed", "disputed", "closed-without-release",
+    ]  # fmt: skip
+    assert [each for *_, each in made.findings_by_kind] == [1, 1, 1, 2, 1, 1, len(kinds) - 7]
+    assert made.findings_total == len(kinds)
+    seal = made.findings[0]
+    assert seal.gravity == "grave" and "XX-99 000001" in seal.sentence and "ML-SG 310022" in seal.sentence
+    assert seal.consignment == "0x" + named["held"].id.hex() and seal.where == "NLRTM Rotterdam"
+    evidence = seal.evidence
+    assert evidence.command == (
+        f"cargo-ledger audit event chain.audit --block {evidence.block} --log {evidence.log}"
+    )
+
+
+def test_the_command_of_a_finding_shows_its_event(trade, monkeypatch):
+    folder, _, _, made, _ = trade
+    monkeypatch.chdir(folder)
+    for finding in made.findings[:3]:
+        words = finding.evidence.command.split()[1:]
+        result = CliRunner().invoke(app, [*words, "--json"], prog_name="cargo-ledger")
+        assert result.exit_code == 0, result.output
+        shown = json.loads(result.stdout)
+        assert shown["values"]["record"] == finding.evidence.record
+        assert shown["sequence"] == finding.evidence.sequence
+        assert shown["transaction"] == finding.evidence.transaction
+    words = ["audit", "event", "chain.audit", "--block", "3", "--log", "77"]
+    result = CliRunner().invoke(app, words, prog_name="cargo-ledger")
+    assert result.exit_code != 0 and "no event of our contracts in block 3, log 77" in result.stderr
+
+
+def test_a_consignment_tells_who_was_in_charge_where_it_was_and_who_held_it(trade):
+    _, _, named, made, _ = trade
+    (held,) = [each for each in made.consignments if each.id == "0x" + named["held"].id.hex()]
+    assert [(s.lane, s.value, s.until is None) for s in held.spans] == [
+        ("charge", "SG:ACME01", False),
+        ("charge", "SG:CARR01", True),
+        ("hold", "EG", True),
+        ("hold", "NL", True),
+    ]
+    assert held.state == "In the charge of SG:CARR01. Held by EG, NL."
+    assert [act.where for act in held.acts if act.kind == "ARRIVAL"] == ["EGPSD Port Said", "NLRTM Rotterdam"]
+    assert "Hold placed: sanitary inspection" in [act.what for act in held.acts]
+    box = made.consignments[0]
+    assert box.id == "0x" + named["box"].id.hex(), "what was asked for comes first"
+    assert [s.lane for s in box.spans] == ["charge", "charge", "inside"]
+
+
+def test_a_place_without_a_position_is_listed_beside_the_map_and_never_guessed(trade):
+    _, _, _, made, html = trade
+    by_code = {each.code: each for each in made.passages.places}
+    assert (by_code["NLRTM"].latitude, by_code["NLRTM"].longitude) == (51.92, 4.5)
+    for code in ("ZZZZZ", "GBAUFXTFXTFXT"):
+        assert by_code[code].latitude is None and by_code[code].why
+        assert code in html[html.index("Not on the map") :]
+    assert made.passages.total > made.passages.disclosed > 0
+    assert any("place is not disclosed" in sentence for sentence in made.not_checked)
+    assert ("KRPUS", "JPYOK") in [(leg.origin, leg.destination) for leg in made.passages.legs]
+    assert places.look_up(["USPWM", "USLAX"])["USPWM"].position is None, "its registers contradict each other"
+
+
+def test_without_documents_nothing_of_places_seals_or_reasons_is_known(trade):
+    _, chain, _, _, _ = trade
+    made, html = reported(chain)
+    assert made.passages.disclosed == 0 and not made.passages.places
+    assert "seal-changed" not in [finding.kind for finding in made.findings]
+    assert "place not disclosed" in html and "sanitary" not in html and "Rotterdam" not in html
+    assert '<svg class="map"' not in html
+
+
+def test_a_document_that_is_not_what_was_committed_to_shows_nothing(trade, tmp_path):
+    folder, chain, _, _, _ = trade
+    (tmp_path / "details").mkdir()
+    for file in (folder / "details").iterdir():
+        text = file.read_text().replace("NLRTM", "NLAMS").replace("sanitary", "imagined")
+        (tmp_path / "details" / file.name).write_text(text)
+    (tmp_path / "details" / "other.json").write_text('{"schema": "cargo-evidence/1"}')
+    (tmp_path / "details" / "garbage.json").write_bytes(b"\xff{")
+    made, html = reported(chain, tmp_path / "details")
+    assert "NLAMS" not in html and "imagined" not in html
+    assert "EGPSD" in html
+    assert [name for name, _ in made.documents_unused] == ["garbage.json", "other.json"]
+    assert "garbage.json" in html and "it is no JSON" in html
+
+
+def test_lateness_and_volumes_count_every_record(trade):
+    made = trade[3]
+    total = made.replay["counts"]["records"]
+    assert sum(count for _, count in made.lateness.spans) == total
+    assert sum(sum(counts) for _, counts in made.volumes.rows) == total
+    assert sum(sum(counts.values()) for _, counts in made.volumes.by_day) == total
+    late = dict(made.lateness.spans)
+    assert late["1 to 7 days"] == sum(count for _, count in made.lateness.over_a_day) == 14
+
+
+HOSTILE = "<script>alert(1)</script>\u202egnp.exe\" onload='x' " + "A" * 5_000
+
+
+def test_no_text_of_a_document_is_markup_turns_a_line_or_floods_the_page(tmp_path):
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    box = chain.consignment("exporter", START + HOUR)
+    at = START + 2 * HOUR
+    chain.record(K.ARRIVAL, "officer", box, at, {"place": HOSTILE, "seals": [HOSTILE]})
+    chain.record(
+        K.DEPARTURE, "officer", box, at + 1, {"location": HOSTILE[::-1], "seals": ["</style>\u2066"]}
+    )
+    chain.record(K.HOLD, "officer", box, at + 2, {"reason": HOSTILE})
+    chain.record(K.REMARK, "officer", box, at + 3, {"note": HOSTILE + "\n\nVALID"})
+    chain.write(tmp_path / "chain.audit", tmp_path / "details")
+    (tmp_path / "details" / "<img src=x>\u202e.json").write_text("[]")
+    _, html = reported(chain, tmp_path / "details")
+    read = Text(html)
+    assert not {"script", "img", "iframe", "object", "link", "base", "form"} & set(read.tags)
+    assert not [name for name, _ in read.attributes if name.startswith("on") or name == "style"]
+    assert "\u202e" not in html and "\u2066" not in html
+    assert "<script>alert(1)</script>\\u202egnp.exe" in read.text
+    assert "A" * 401 not in html
+    assert read.tags.count("style") == 1
+
+
+def test_it_asks_for_nothing_and_its_policy_lets_nothing_in(trade):
+    html = trade[4]
+    read = Text(html)
+    policy = next(value for name, value in read.attributes if name == "content" and "default-src" in value)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert not re.search(r"https?://|@import|url\(", html)
+    hrefs = [value for name, value in read.attributes if name in ("href", "src")]
+    identifiers = {value for name, value in read.attributes if name == "id"}
+    assert hrefs and all(each.startswith("#") and each[1:] in identifiers for each in hrefs)
+
+
+def test_more_than_is_drawn_is_counted_and_said(monkeypatch):
+    monkeypatch.setattr(content, "MOST_CONSIGNMENTS", 3)
+    monkeypatch.setattr(content, "FILLED_UP_TO", 2)
+    monkeypatch.setattr(content, "MOST_FINDINGS", 4)
+    monkeypatch.setattr(content, "MOST_EVENTS", 4)
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    boxes = [chain.consignment("exporter", START + HOUR + n) for n in range(8)]
+    for n, box in enumerate(boxes):
+        for again in range(3):
+            at = START + DAY + n * 100 + again
+            chain.record(K.REMARK, "officer", box, at, observed=at - 2 * DAY)
+    last = boxes[-1]
+    chain.record(K.HOLD, "officer", last, START + 2 * DAY)
+    chain.record(K.DEPARTURE, "exporter", last, START + 2 * DAY + 1)
+    made, html = reported(chain, asked=[boxes[5].id])
+    assert [each.id for each in made.consignments] == [
+        "0x" + each.id.hex() for each in (boxes[5], last, boxes[0])
+    ], "what was asked for, then the gravest, then the earliest"
+    assert made.findings_total == 25 and len(made.findings) == 4
+    assert made.findings[0].kind == "moved-under-hold"
+    assert made.consignments_with_findings == 8
+    text = Text(html).text
+    assert "The 4 gravest are listed; 21 more are counted above" in text
+    assert "3 of 8 consignments are shown" in text and "5 consignments are left out" in text
+    assert made.consignments[1].left_out == 2 and "2 records between are left out here" in text
+    with pytest.raises(NotFound):
+        reported(chain, asked=[b"\x01" * 32])
+
+
+def test_what_is_connected_with_too_much_is_named_and_not_drawn(trade, monkeypatch):
+    _, chain, named, _, _ = trade
+    monkeypatch.setattr(content, "MOST_CONNECTED", 5)
+    made, html = reported(chain, asked=[named["box"].id])
+    assert "over 5 records" in made.consignments[0].undrawn and not made.consignments[0].acts
+    assert "over 5 records" in html
+
+
+def test_verdict_and_exit_code_are_those_of_the_replay_and_a_broken_chain_says_what_broke(
+    trade, tmp_path, monkeypatch
+):
+    folder, _, _, made, _ = trade
+    assert made.verdict == "INDETERMINATE" and "contracts" in made.grounds and "seals" not in made.grounds
+    monkeypatch.chdir(folder)
+    words = [
+        "audit",
+        "report",
+        "chain.audit",
+        "--trust",
+        "sg.trust.json",
+        "--out",
+        str(tmp_path / "a b.html"),
+    ]
+    result = CliRunner().invoke(app, [*words, "--json"], prog_name="cargo-ledger")
+    assert result.exit_code == 3, result.output
+    data = json.loads(result.stdout)
+    replayed_too = CliRunner().invoke(
+        app, ["audit", "replay", *words[2:5], "--json"], prog_name="cargo-ledger"
+    )
+    assert replayed_too.exit_code == 3
+    assert data["replay"]["digest"] == json.loads(replayed_too.stdout)["digest"]
+    assert data["consignments"][0]["acts"][0]["accepted_at"].endswith("Z")
+    assert data["replay"]["digest"] in (tmp_path / "a b.html").read_text()
+    again = CliRunner().invoke(app, words, prog_name="cargo-ledger")
+    assert again.exit_code == 2 and "exists already" in again.stderr
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    box = chain.consignment("exporter", START + HOUR)
+    chain.record(K.HOLD, "officer", box, START + 2 * HOUR)
+    chain.record(K.RELEASE, "officer", box, START + 3 * HOUR, subject=b"\x0a" * 32)
+    chain.record(K.REMARK, "officer", box, START + 4 * HOUR)
+    chain.write(tmp_path / "broken.audit")
+    words = [
+        "audit",
+        "report",
+        str(tmp_path / "broken.audit"),
+        *words[3:5],
+        "--out",
+        str(tmp_path / "b.html"),
+    ]
+    result = CliRunner().invoke(app, words, prog_name="cargo-ledger")
+    assert result.exit_code == 1, result.output
+    text = Text((tmp_path / "b.html").read_text()).text
+    assert "INVALID The chain of custody does not hold." in text
+    assert "it should have been refused as HELD" in text
+    assert "Opened" in text and "none: something did not hold" in text
