@@ -72,7 +72,6 @@ class Closure:
         issued_at: The signer's claim, Unix seconds.
         closed_at: Unix seconds.
         block: Number of its block.
-        place: Of its event among the block's logs, from 0.
         sequence: Of its event.
         place: Of its event among the block's logs.
         root: Root of the successor, 32 bytes, or None if it was withdrawn.
@@ -91,7 +90,6 @@ class Closure:
     issued_at: int
     closed_at: int
     block: int
-    place: int
     sequence: int
     place: int
     root: bytes | None
@@ -266,7 +264,6 @@ class Log:
             record.issued_at,
             event.time,
             event.block,
-            event.place,
             event.sequence,
             event.place,
             None if record.manifest_id is None else record.manifest_root,

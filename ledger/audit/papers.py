@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from ledger.audit.questions.form import Held
 from ledger.core import documents, evidence, strict_json
 from ledger.core.disclosures import Disclosure, disclosure_root
-from ledger.core.records import ManifestRecord
+from ledger.core.identifiers import Party
+from ledger.core.records import ManifestRecord, blind, consignment_id
 from ledger.errors import InvalidDisclosure, InvalidDocument, InvalidEvidence, InvalidPaper
 from ledger.messages import AccompanyingFile, InclusionProofView, from_hex
 
@@ -57,10 +58,12 @@ class Papers:
     Attributes:
         held: By root, 32 bytes; what several files show of one document is put together.
         proofs: Places of manifests.
+        references: Trade references by consignment id (32 bytes), as far as reference, key and opener lead to that id.
     """
 
     held: dict[bytes, Held] = field(default_factory=dict)
     proofs: list[Proof] = field(default_factory=list)
+    references: dict[bytes, str] = field(default_factory=dict)
 
     def add(self, file: str, data: bytes) -> None:
         """Take a file.
@@ -89,6 +92,9 @@ class Papers:
             accompanying = AccompanyingFile.model_validate(value)
             self._hold(evidence.Part(Disclosure.from_json(accompanying.manifest.disclosure)))
             self.proofs.append(_proof(file, accompanying.manifest.inclusion))
+            opener = Party.parse(accompanying.opener).to_bytes()
+            key, consignment = from_hex(accompanying.consignment_key), from_hex(accompanying.consignment)
+            self._refer(opener, key, accompanying.reference, consignment)
         elif {"leaves", "fields", "siblings"} <= value.keys():
             self._hold(evidence.Part(Disclosure.from_json(value)))
         elif value.keys() >= {"document", "secret"}:
@@ -119,6 +125,12 @@ class Papers:
         for taken in found.custody:
             if taken.details is not None:
                 self._hold(taken.details)
+        if found.opening is not None:
+            self._refer(found.opening.party, found.consignment_key, found.reference, found.consignment)
+
+    def _refer(self, opener: bytes, key: bytes, reference: str, consignment: bytes) -> None:
+        if consignment_id(opener, blind(key, reference)) == consignment:
+            self.references[consignment] = reference
 
     def _hold(self, shown: evidence.Shown) -> None:
         fields = dict(shown.fields)

@@ -359,22 +359,8 @@ class Replayed:
         Raises:
             NotFound: It was never opened, up to the last block.
         """
-<<<<<<< HEAD
         acts, connected = self.connected(consignment)
         return history_of(consignment, acts, connected, self.accounts, documents)
-
-    def connected(self, consignment: bytes) -> tuple[list[Act], set[bytes]]:
-        """The acts of everything connected with a consignment, each once and in order, and what is connected.
-
-        Raises:
-            NotFound: It was never opened, up to the last block.
-        """
-        if consignment not in self.fold.custody:
-            raise NotFound("consignment", "0x" + consignment.hex())
-=======
-        self.require_opened(consignment)
-        acts, connected = self._connected(consignment, None) or ([], set())
-        return _history(consignment, acts, connected, self.accounts, documents)
 
     def history_within(
         self, most: int, consignment: bytes, documents: Documents | None = None
@@ -382,7 +368,7 @@ class Replayed:
         """The same; None if there are more acts than `most` of all that it was ever connected with."""
         self.require_opened(consignment)
         found = self._connected(consignment, most)
-        return None if found is None else _history(consignment, *found, self.accounts, documents)
+        return None if found is None else history_of(consignment, *found, self.accounts, documents)
 
     def is_opened(self, consignment: bytes) -> bool:
         """Whether a consignment was ever opened."""
@@ -413,9 +399,19 @@ class Replayed:
             and self.accounts[closure.signer].is_disputed(closure.closed_at)
         }
 
+    def connected(self, consignment: bytes) -> tuple[list[Act], set[bytes]]:
+        """The acts of everything connected with a consignment, each once and in order, and what is connected.
+
+        Raises:
+            NotFound: It was never opened, up to the last block.
+        """
+        self.require_opened(consignment)
+        found = self._connected(consignment, None)
+        assert found is not None  # noqa: S101  nothing is too much
+        return found
+
     def _connected(self, consignment: bytes, most: int | None) -> tuple[list[Act], set[bytes]] | None:
         """The acts of everything connected, each once and in order, and what is connected; None if they are over `most`."""
->>>>>>> b553e24 (audit report: what a replay found as one page to read, and its PDF; audit event shows one event where it stands)
         known: set[bytes] = set()
         new = {consignment}
         found: dict[int, Act] = {}

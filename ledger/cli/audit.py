@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-<<<<<<< HEAD
 from ledger.cli import audit_fsck, files, joint, options, outcome
-from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, examples, file_to_read
-=======
-from ledger.cli import files, outcome
 from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, bytes32, examples, file_to_read
->>>>>>> b553e24 (audit report: what a replay found as one page to read, and its PDF; audit event shows one event where it stands)
 from ledger.cli.output import Output, Page
 from ledger.core.identifiers import Party
 
@@ -488,7 +483,7 @@ def ask(
                 page, answer, f"The replay is {verdict}, as of block {answer.block}."
             ),
         )
-    outcome.end(_EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""The documents that an auditor holds: evidence files and disclosures, each checked against what it says it is of.
+"""The papers that an auditor holds, as a report uses them: what each record's details show, and what could not be used.
 
-Only roots count. A disclosure's root is computed from what it shows, and what is shown belongs to the custody records that
-commit to that very root; nothing else in a file is believed. A trade reference is taken from an evidence file if it leads,
-with the key and the opener, to the consignment's id. What can't be read is told, with the reason, and never used.
+Only roots count: a paper's root is computed from what it shows (`ledger.audit.papers`), and what is shown belongs to the
+custody records that commit to that very root. Nothing else in a file is believed.
 """
 
 from __future__ import annotations
@@ -11,32 +10,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import orjson
-
-from ledger.core import evidence as evidence_file
-from ledger.core.disclosures import Disclosure
-from ledger.core.evidence import Evidence, Part, Shown, Whole
+from ledger.audit.papers import MAX_BYTES, Papers
 from ledger.core.leaves import LeafValue
-from ledger.core.records import ZERO32, blind, consignment_id
-from ledger.errors import LedgerError
+from ledger.errors import InvalidPaper
 
-_MOST_BYTES = 16 << 20
 _LISTS = ("seals", "containers")
 
 
 @dataclass
 class Disclosed:
-    """What a folder of documents shows.
+    """What a folder of papers shows.
 
     Attributes:
         details: Members of details by the root that a record commits to (32 bytes): texts, and lists of texts.
-        references: Trade references by consignment id.
+        references: Trade references by consignment id (32 bytes).
         files: How many files were read.
         refused: The files that were not used, and why.
     """
 
     details: dict[bytes, Mapping[str, object]] = field(default_factory=dict)
-    references: dict[bytes, str] = field(default_factory=dict)
+    references: Mapping[bytes, str] = field(default_factory=dict)
     files: int = 0
     refused: list[tuple[str, str]] = field(default_factory=list)
 
@@ -45,64 +38,32 @@ def read_folder(folder: Path, progress: Callable[[int], None] | None = None) -> 
     """Read every `*.json` in a folder and below it.
 
     Args:
-        folder: Where the documents are.
+        folder: Where the papers are.
         progress: Told of each file done.
     """
-    found = Disclosed()
+    found, papers = Disclosed(), Papers()
     for path in sorted(folder.rglob("*.json")):
         if not path.is_file():
             continue
         found.files += 1
+        name = str(path.relative_to(folder))
         try:
-            _read(path, found)
-        except (LedgerError, ValueError, RecursionError) as error:
-            found.refused.append((str(path.relative_to(folder)), str(error).removesuffix(".")))
+            with path.open("rb") as file:
+                papers.add(name, file.read(MAX_BYTES + 1))
+        except InvalidPaper as error:
+            found.refused.append((name, error.rule.removesuffix(".")))
         except OSError as error:
-            found.refused.append((str(path.relative_to(folder)), error.strerror or "it can't be read"))
+            found.refused.append((name, error.strerror or "it can't be read"))
         if progress is not None:
             progress(1)
+    found.references = papers.references
+    found.details = {root: _members(held.fields) for root, held in papers.held.items()}
     return found
 
 
-def _read(path: Path, found: Disclosed) -> None:
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError("it is over 16 MiB")
-    try:
-        content = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        raise ValueError("it is no JSON") from None
-    names = set(content) if isinstance(content, dict) else set()
-    if "schema" in names and content["schema"] == evidence_file.SCHEMA:
-        _take_evidence(Evidence.decode(data), found)
-    elif names == {"leaves", "fields", "siblings"}:
-        _take(Part(Disclosure.from_json(data)), found)
-    else:
-        raise ValueError("it is neither an evidence file nor a disclosure")
-
-
-def _take_evidence(evidence: Evidence, found: Disclosed) -> None:
-    for taken in evidence.custody:
-        if taken.details is not None and taken.record.details != ZERO32:
-            _take(taken.details, found)
-    opening = evidence.opening
-    if opening is not None:
-        derived = consignment_id(opening.party, blind(evidence.consignment_key, evidence.reference))
-        if derived == evidence.consignment:
-            found.references[derived] = evidence.reference
-
-
-def _take(shown: Whole | Part, found: Disclosed) -> None:
-    root = shown.root
-    # two disclosures of one document may show different fields
-    found.details[root] = {**found.details.get(root, {}), **_members(shown)}
-
-
-def _members(shown: Shown) -> dict[str, object]:
+def _members(fields: Mapping[str, LeafValue]) -> dict[str, object]:
     """The texts right below the root, and the lists of texts there."""
     members: dict[str, object] = {}
-    fields: Mapping[str, LeafValue] = shown.fields
     for pointer, value in fields.items():
         name, _, rest = pointer.removeprefix("/").partition("/")
         if not rest and isinstance(value, str):

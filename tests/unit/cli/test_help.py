@@ -23,7 +23,7 @@ EXPECTED = {
     "deconsolidate close show accompany load",
     "evidence": "export verify absent qr",
     "trust": "init show",
-    "audit": "replay export compare fsck report event",
+    "audit": "replay export compare fsck ask joint split promise verify-split report event",
     "import": "hmrc-cds send",
     "webhook": "register list remove rotate enable dead replay",
     "key": "new list",
