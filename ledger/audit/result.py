@@ -82,7 +82,7 @@ class Act:
     Attributes:
         sequence: Number of its event, from 1.
         block: Number of its block.
-        transaction: Place of its transaction in the block, from 0.
+        transaction: Place of its transaction in the block, from 0; None from the service's index, which does not keep it.
         place: Place of its event among the block's logs, from 0.
         accepted_at: Time of the block, Unix seconds.
         record: The record.
@@ -93,7 +93,7 @@ class Act:
 
     sequence: int
     block: int
-    transaction: int
+    transaction: int | None
     place: int
     accepted_at: int
     record: CustodyRecord

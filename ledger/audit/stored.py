@@ -302,6 +302,7 @@ def _act(row: Any) -> Act:
     return Act(
         row.sequence,
         row.block_number,
+        None,
         row.log_index,
         row.accepted_at,
         decode_custody(row.body),
