@@ -1414,6 +1414,8 @@ MUTANTS = [
         "if row is None:",
         "tests/unit/test_delivering.py",
         "accounts_alone",
+    ),
+    Mutant(
         "undeclared-problem",
         "api/routes/accompanying_files.py",
         "        TABLE[InvalidIdentifier],\n",
