@@ -91,7 +91,9 @@ def test_the_command_of_a_finding_shows_its_event(trade, monkeypatch):
         shown = json.loads(result.stdout)
         assert shown["values"]["record"] == finding.evidence.record
         assert shown["sequence"] == finding.evidence.sequence
-        assert shown["transaction"] == finding.evidence.transaction
+        assert shown["transaction"] == finding.evidence.transaction == finding.evidence.log, (
+            "each has its own"
+        )
     words = ["audit", "event", "chain.audit", "--block", "3", "--log", "77"]
     result = CliRunner().invoke(app, words, prog_name="cargo-ledger")
     assert result.exit_code != 0 and "no event of our contracts in block 3, log 77" in result.stderr
