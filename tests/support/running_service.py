@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,8 @@ def serving(network: Network, settings: Settings) -> Iterator[Service]:
     )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.01)
     try:
         yield Service(network, settings, app, f"http://127.0.0.1:{listener.getsockname()[1]}")
     finally:
