@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api import problems
 from api.bodies import MAX_BODY_BYTES, BodyLimit
 from api.evidence_files import evidence_schemas
+from api.grouping import Grouping
 from api.limits import Buckets, Limits
 from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.config))
         app.state.streams = Streams(app.state.ledger)
+        app.state.grouping = Grouping(app.state.ledger)
         try:
             yield
         finally:

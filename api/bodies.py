@@ -22,6 +22,7 @@ from ledger.core import strict_json
 from ledger.errors import InvalidDocument
 
 MAX_BODY_BYTES = 2 << 20
+_SMALL_BYTES = 4096
 _LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
 _IN_DOCUMENT = re.compile(r"(?:/records/[0-9]+)?/document(?P<within>/.*|)", re.DOTALL)
 
@@ -63,11 +64,12 @@ def require_media_type(request: Request, *types: str) -> None:
 
 
 class StrictRequest(Request):
-    """A request whose JSON is read strictly, and not on the event loop."""
+    """A request whose JSON is read strictly, and not on the event loop if that takes longer than going to a thread."""
 
     async def json(self) -> Any:
         """The body's value."""
-        return await run_in_threadpool(read_json, await self.body())
+        body = await self.body()
+        return read_json(body) if len(body) <= _SMALL_BYTES else await run_in_threadpool(read_json, body)
 
 
 class StrictRoute(APIRoute):

@@ -13,6 +13,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.grouping import Grouping
 from api.limits import Buckets, too_many
 from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
@@ -28,15 +29,25 @@ _SCHEME = HTTPBearer(
 )
 
 
-def _ledger(request: Request) -> Ledger:
+def ledger_of(request: Request) -> Ledger:
+    """The ledger of the application that a request is sent to."""
     return cast(Ledger, request.app.state.ledger)
 
 
-def _streams(request: Request) -> Streams:
+# not plain functions: the framework hands those to a thread, which costs more than what they do
+async def _ledger(request: Request) -> Ledger:
+    return ledger_of(request)
+
+
+async def _grouping(request: Request) -> Grouping:
+    return cast(Grouping, request.app.state.grouping)
+
+
+async def _streams(request: Request) -> Streams:
     return cast(Streams, request.app.state.streams)
 
 
-def _record_domain(request: Request) -> Domain:
+async def _record_domain(request: Request) -> Domain:
     settings: Settings = request.app.state.settings
     return settings.profile.consignments_domain
 
@@ -59,7 +70,7 @@ def require_reader(request: Request) -> Reader | None:
         return None
     request.state.reading_since = time.monotonic()
     token = token_of(request)
-    reader = None if token is None else _ledger(request).sessions.reader(token)
+    reader = None if token is None else ledger_of(request).sessions.reader(token)
     if reader is None:
         raise _sign_in_needed()
     return reader
@@ -114,6 +125,7 @@ def _is_open(request: Request) -> bool:
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
+TheGrouping = Annotated[Grouping, Depends(_grouping)]
 TheReader = Annotated[Reader | None, Depends(_counted_reader)]
 TheAccount = Annotated[Reader, Depends(require_account)]
 Reading = Depends(_counted_reader)

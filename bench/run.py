@@ -1,4 +1,4 @@
-"""Measure what the design asks for: `python bench/run.py [commit] [inclusion] [evidence] [replay] [memory] [gas] [accepting]`; default all.
+"""Measure what the design asks for: `python bench/run.py [commit] [inclusion] [evidence] [replay] [memory] [gas] [accepting] [log_size]`; default all.
 
 Prints a table, and writes it with a description of the machine into BENCHMARKS.md when all were run.
 """
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-NAMES = ("commit", "inclusion", "evidence", "replay", "memory", "gas", "accepting")
+NAMES = ("commit", "inclusion", "evidence", "replay", "memory", "gas", "accepting", "log_size")
 PAGE = PROJECT / "BENCHMARKS.md"
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"
 

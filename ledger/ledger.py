@@ -58,7 +58,6 @@ from ledger.errors import (
     SignerMismatch,
     StoreError,
 )
-from ledger.grouping import Grouping
 from ledger.indexing import BATCH_BLOCKS, Indexer
 from ledger.membership import EnrolledAccount, Membership
 from ledger.messages import (
@@ -135,7 +134,7 @@ class _Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
     """A manifest submission whose form, signature and document are checked."""
 
     record: ManifestRecord
@@ -152,7 +151,7 @@ class _Prepared:
 class _Seen:
     """What of a batch is in the database, or came before in the batch: asked once a batch, not once a record."""
 
-    def __init__(self, session: Session, batch: Sequence[_Prepared]) -> None:
+    def __init__(self, session: Session, batch: Sequence[Prepared]) -> None:
         self._seen = session.known_among(
             [one.digest for one in batch],
             [one.manifest_id for one in batch if one.manifest_id is not None],
@@ -160,7 +159,7 @@ class _Seen:
             [one.reference for one in batch if one.reference is not None],
         )
 
-    def is_first(self, one: _Prepared) -> bool:
+    def is_first(self, one: Prepared) -> bool:
         """Whether a LODGE has neither record nor manifest here, nor its consignment or reference if it names them."""
         names: set[bytes | str] = {one.digest, one.manifest_id or one.digest}
         if one.reference is not None:
@@ -248,7 +247,6 @@ class Ledger:
         self.administration = Party.parse(config.administration)
         self._code = self.administration.administration_bytes
         self._log_domain = config.profile.log_domain
-        self._lodging = Grouping(self._lodge)
         self._chain = Chain(config.profile)
         self._store = Store(config.database_url, create=create)
         self._membership = Membership()
@@ -331,7 +329,7 @@ class Ledger:
             Conflict: It is closed already, or the trade reference is in use for another open consignment.
             ChainUnread: The account is not known, and the registry is not read to its end yet.
         """
-        answer = self._lodging.commit(self._prepare(submission))
+        (answer,) = self.lodge_prepared([self.prepare(submission)])
         if isinstance(answer, LedgerError):
             raise answer
         return answer
@@ -340,22 +338,23 @@ class Ledger:
         self, submissions: Sequence[ManifestSubmission]
     ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
         """Accept manifest records in one transaction, each judged alone, in order; an error stands for a refused one."""
-        prepared: list[_Prepared | LedgerError] = []
+        prepared: list[Prepared | LedgerError] = []
         for submission in submissions:
             try:
-                prepared.append(self._prepare(submission))
+                prepared.append(self.prepare(submission))
             except LedgerError as error:
                 prepared.append(error)
-        return self._lodge(prepared)
+        return self.lodge_prepared(prepared)
 
-    def _lodge(
-        self, prepared: Sequence[_Prepared | LedgerError]
+    def lodge_prepared(
+        self, prepared: Sequence[Prepared | LedgerError]
     ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
+        """As `lodge_many`, of what is prepared; an error among them stays where it is."""
         answers: list[tuple[ManifestAccepted, bool] | LedgerError] = []
         self._compare_with_chain()
         with self._store.write() as session:
             membership = self._members(session)
-            seen = _Seen(session, [one for one in prepared if isinstance(one, _Prepared)])
+            seen = _Seen(session, [one for one in prepared if isinstance(one, Prepared)])
             log = session.log()
             extent = self._extent(session)
             if extent.is_foreign:
@@ -427,7 +426,8 @@ class Ledger:
                     "used elsewhere. Nothing was accepted. Restore a newer database, or let the governor restart the log."
                 )
 
-    def _prepare(self, submission: ManifestSubmission) -> _Prepared:
+    def prepare(self, submission: ManifestSubmission) -> Prepared:
+        """Check what needs no database: form, signature, document; what `lodge` raises of these."""
         record = submission.record.to_record()
         record.require_form()
         signature = from_hex(submission.signature)
@@ -446,7 +446,7 @@ class Ledger:
             raise InvalidRecord("reference", "and consignment_key come together")
         reference = None if submission.reference is None else str(TradeReference.parse(submission.reference))
         key = None if submission.consignment_key is None else from_hex(submission.consignment_key)
-        return _Prepared(
+        return Prepared(
             record,
             record.manifest_id,
             signature,
@@ -463,7 +463,7 @@ class Ledger:
         session: Session,
         membership: Membership,
         seen: _Seen,
-        one: _Prepared,
+        one: Prepared,
         extent: sequencing.Extent,
         index: int,
     ) -> tuple[ManifestAccepted, SimpleNamespace | None]:
@@ -509,7 +509,7 @@ class Ledger:
         return views.manifest_accepted(accepted, "accepted", self._code), accepted
 
     @staticmethod
-    def _already(session: Session, one: _Prepared) -> Any | None:
+    def _already(session: Session, one: Prepared) -> Any | None:
         """The row of this record, or of the same manifest under another signature."""
         there = session.manifest_of_digest(one.digest)
         manifest_id = one.manifest_id
@@ -593,7 +593,7 @@ class Ledger:
         self._require_caught_up(session, what, name)
         return NotFound(what, name)
 
-    def _require_consignment(self, session: Session, one: _Prepared, is_unknown: bool) -> bool:
+    def _require_consignment(self, session: Session, one: Prepared, is_unknown: bool) -> bool:
         """Refuse a reference and key that don't open the consignment; whether it is new here is returned."""
         if one.reference is None or one.key is None:
             return False

@@ -5,6 +5,7 @@ Nodes of complete subtrees are written once and never changed; a head is what th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +36,15 @@ def extend(store: Store) -> int:
                 f"A leaf of the log from {log.sequenced} on is missing: the database is damaged. "
                 "Restore it from a backup; nothing was taken into the tree."
             )
-        frontier = merkle.Frontier(
-            log.sequenced,
-            session.nodes(log.epoch, merkle.root_nodes(log.sequenced)) if log.sequenced else None,
-        )
-        new: dict[merkle.Node, bytes] = {}
-        for row in rows:
-            new.update(frontier.append(records.leaf_hash(row.leaf)))
-        session.add_nodes(log.epoch, new)
-        session.set_sequenced(log.sequenced + len(rows))
+        append(session, log.epoch, log.sequenced, [records.leaf_hash(row.leaf) for row in rows])
         return len(rows)
+
+
+def append(session: Session, epoch: int, size: int, leaf_hashes: Sequence[bytes]) -> None:
+    """Take leaf hashes into the tree of an epoch, which has `size` leaves before."""
+    frontier = merkle.Frontier(size, session.nodes(epoch, merkle.root_nodes(size)))
+    session.add_nodes(epoch, [node for leaf in leaf_hashes for node in frontier.append(leaf)])
+    session.set_sequenced(size + len(leaf_hashes))
 
 
 def root_at(session: Session, epoch: int, size: int) -> bytes:

@@ -1021,31 +1021,35 @@ class Session:
 
     # --- the tree
 
-    def add_nodes(self, epoch: int, nodes: Mapping[tuple[int, int], bytes]) -> None:
-        """Insert complete subtrees by (level, position)."""
-        if nodes:
-            self._gather(
-                t.nodes,
-                [
-                    {"epoch": epoch, "level": level, "position": position, "hash": node}
-                    for (level, position), node in nodes.items()
-                ],
-            )
+    def add_nodes(self, epoch: int, nodes: Iterable[tuple[tuple[int, int], bytes]]) -> None:
+        """Insert complete subtrees: each its (level, position) and hash."""
+        rows = [
+            {"epoch": epoch, "level": level, "position": position, "hash": node}
+            for (level, position), node in nodes
+        ]
+        if rows:
+            self._gather(t.nodes, rows)
 
     def nodes(self, epoch: int, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
         """Complete subtrees by (level, position); a missing one is a StoreError."""
+        # All in one question: a path of a long log has more nodes, and takes no more questions. Written out, since SQLite
+        # goes through the whole table for `(level, position) IN …`, and the framework builds a VALUES anew each time.
+        mark = "%s" if self._connection.dialect.name == "postgresql" else "?"
+        rows = ", ".join([f"({mark}, {mark})"] * len(places))
+        query = (
+            f"SELECT n.level, n.position, n.hash FROM (VALUES {rows}) AS w "  # noqa: S608  marks, no values
+            f"JOIN nodes AS n ON n.epoch = {mark} AND n.level = w.column1 AND n.position = w.column2"
+        )
+        values = (*(part for place in places for part in place), epoch)
         found: dict[tuple[int, int], bytes] = {}
-        for level, position in places:
-            row = self._one(
-                select(t.nodes.c.hash).where(
-                    t.nodes.c.epoch == epoch, t.nodes.c.level == level, t.nodes.c.position == position
-                )
-            )
-            if row is None:
+        if places:
+            for level, position, node in self._connection.exec_driver_sql(query, values):
+                found[level, position] = node
+        for place in places:
+            if place not in found:
                 raise StoreError(
-                    f"The log's node {position} of level {level} is missing; the database is damaged."
+                    f"The log's node {place[1]} of level {place[0]} is missing; the database is damaged."
                 )
-            found[level, position] = row.hash
         return found
 
     # --- transactions
