@@ -32,7 +32,7 @@ def app_with(service):
         profile = dataclasses.replace(service.settings.profile, kind=kind)
         changes |= {"profile": profile, "host": host}
         app = create_app(service.settings.model_copy(update=changes))
-        app.state.ledger = service.app.state.ledger
+        app.state.ledger, app.state.grouping = service.app.state.ledger, service.app.state.grouping
         return app
 
     return make

@@ -675,8 +675,8 @@ MUTANTS = [
     Mutant(
         "kill-answer-first",
         "ledger/ledger.py",
-        "            if next_index != log.next_index:\n                session.set_next_index(next_index)\n        return answers",
-        "            if next_index != log.next_index:\n                session.set_next_index(next_index)\n            if len(prepared) == 1: session._connection.rollback(); threading.Timer(0.05, lambda: self.lodge_many([*submissions, *submissions])).start()\n        return answers",
+        "                session.tell(told)\n        return answers",
+        "                session.tell(told)\n            if len(prepared) == 1: session._connection.rollback(); threading.Timer(0.05, lambda: self.lodge_prepared([*prepared, *prepared])).start()\n        return answers",
         "tests/e2e/test_kills.py",
         "answered",
     ),
