@@ -212,7 +212,7 @@ def there(clients):
 
     ids = {
         ("id", "manifests"): ["0x" + lodged.id.hex(), lodged.answer.digest],
-        ("id", "webhooks"): [exporter.webhooks.register("https://nowhere.invalid/").id],
+        ("id", "webhooks"): [exporter.webhooks.register("https://nowhere.invalid/kept").id],
         ("id", "consignments"): ["0x" + lodged.consignment.hex()],
         ("administration", ""): ["SG", "NL"],
         ("party", ""): ["SG", "SG:ACME01"],

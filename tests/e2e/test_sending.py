@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import running_service
+from ledger_at_work import until
 from typer.testing import CliRunner
 
 from ledger import keys
@@ -18,7 +19,7 @@ from ledger.cli import service
 from ledger.cli.main import app
 from ledger.client import LedgerClient
 from ledger.core.signatures import account_of
-from ledger.errors import ServiceUnavailable
+from ledger.errors import NotFound, ServiceUnavailable
 from ledger.importing.prepared import read_prepared
 from ledger.sending import send_records
 
@@ -211,11 +212,21 @@ def test_a_refusal_stops_with_the_line_and_the_reason_and_go_on_leaves_out_what_
     assert history(at_work, whole["consignment"]) == STORY
 
 
-def test_what_needs_a_refused_record_is_left_out(cargo_ledger, imported, network, desk):
+def is_revoked_at(at_work, address):
+    """Whether the service has read of a revocation, whose registry it reads by turns."""
+    with at_work.client() as client:
+        try:
+            return client.account(address).revoked_at is not None
+        except NotFound:
+            return False
+
+
+def test_what_needs_a_refused_record_is_left_out(cargo_ledger, at_work, imported, network, desk):
     network.enrol(bytes([7]) * 32, "SG:DEFUNCT", 1)
     keys.create(desk / "keys", "revoked", PASSWORD, private_key=bytes([7]) * 32, light=True)
     with closing(network.governance()) as governance:
         governance.revoke(account_of(bytes([7]) * 32), int(time.time()) - 3600)
+    until(lambda: is_revoked_at(at_work, account_of(bytes([7]) * 32)))
     changed(imported / "import-under-control.ndjson", of_singapore)
     line = "import send import-under-control.ndjson --trader-key revoked --customs-key officer --go-on --json"
     told = json.loads(cargo_ledger(line, code=1).stdout)

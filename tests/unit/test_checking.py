@@ -207,7 +207,7 @@ def test_every_kind_of_record_with_details_and_every_file_has_its_schema() -> No
         f"cargo-{name}/1"
         for name in (
             "accompanying clearance close consolidation evidence handover hold inspection lift manifest offer passage "
-            "release remark seal take trust"
+            "release remark seal split take trust"
         ).split()
     }
 
