@@ -49,6 +49,18 @@ Progress = Callable[[int, int], None]
 """Told how many blocks are done, of how many."""
 
 
+def moving(advance: Callable[[int, int], None]) -> Progress:
+    """What moves a bar by what was done since it was last told; the bar takes how many more are done, and of how many."""
+    told = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        advance(done - told, total)
+        told = done
+
+    return progress
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a replay is run.

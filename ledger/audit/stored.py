@@ -7,8 +7,8 @@ more than `MOST_CONNECTED` records is left to a replay.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
@@ -176,11 +176,16 @@ class StoredChronicle:
         return self._acts(after, kind=int(CustodyKind.OPEN))
 
     def _acts(self, after: int, **only: Any) -> Iterator[Act]:
+        read = partial(self._session.chain_custody_after, **only)
+        return map(_act, self._paged(read, after))
+
+    def _paged(self, read: Callable[[int, int], Sequence[Any]], after: int) -> Iterator[Any]:
+        """Rows from a place on, read so many at a time, and counted."""
         while True:
-            rows = self._session.chain_custody_after(after, _ROWS_AT_A_TIME, **only)
+            rows = read(after, _ROWS_AT_A_TIME)
             for row in rows:
                 self._read += 1
-                yield _act(row)
+                yield row
             if len(rows) < _ROWS_AT_A_TIME:
                 return
             after = rows[-1].sequence
@@ -189,14 +194,7 @@ class StoredChronicle:
 
     def closures(self, after: int) -> Iterator[Closure]:
         """Every manifest closed."""
-        while True:
-            rows = self._session.closures_after(after, _ROWS_AT_A_TIME)
-            for row in rows:
-                self._read += 1
-                yield _closure(row)
-            if len(rows) < _ROWS_AT_A_TIME:
-                return
-            after = rows[-1].sequence
+        return map(_closure, self._paged(self._session.closures_after, after))
 
     def closures_of(self, consignment: bytes) -> list[Closure]:
         """The manifests of a consignment that were closed."""

@@ -13,16 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import audit_fsck, files, joint, options, outcome
-from ledger.cli.options import WHO_AND_WHERE, JsonOption, ProfileOption, bytes32, examples, file_to_read
+from ledger.cli.options import (
+    JsonOption,
+    ProcessesOption,
+    ProfileOption,
+    TrustOption,
+    bytes32,
+    examples,
+    file_to_read,
+    profile_option,
+)
 from ledger.cli.output import Output, Page
 from ledger.core.identifiers import Party
 
 if TYPE_CHECKING:
     from ledger.audit.blocks import Source
     from ledger.audit.result import Replayed
-    from ledger.core.trust import Trust
 
-EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,21 +52,8 @@ ExportArgument = Annotated[
         help="File that `audit export` wrote; without one the profile's node is read.",
     ),
 ]
-TrustOption = Annotated[
-    Path,
-    typer.Option("--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."),
-]
 NodeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--profile",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        envvar="CARGO_LEDGER_PROFILE",
-        rich_help_panel=WHO_AND_WHERE,
-        help="Chain profile of the node to read, when there is no EXPORT.",
-    ),
+    Path | None, profile_option("Chain profile of the node to read, when there is no EXPORT.")
 ]
 FolderOption = Annotated[
     Path | None,
@@ -73,14 +67,6 @@ FolderOption = Annotated[
 ToOption = Annotated[
     int | None,
     typer.Option("--to", metavar="BLOCK", min=1, help="The last block; by default the newest final one."),
-]
-ProcessesOption = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        max=64,
-        help="Processes that check blocks beside the one that judges; by default the machine's cores.",
-    ),
 ]
 SignaturesOption = Annotated[
     bool,
@@ -118,7 +104,7 @@ def replay(
     with replaying(out, export, trust, profile, folder, last, processes, signatures=signatures) as replayed:
         out.answer(replayed.to_json(), lambda page: show_replay(page, replayed))
         verdict = replayed.verdict
-    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(verdict))
 
 
 @app.command(
@@ -152,6 +138,7 @@ def export(
     require_extra()
     from ledger.audit import export_file, tables_file
     from ledger.audit.node import NodeSource
+    from ledger.audit.replay import moving
     from ledger.chain import Chain
     from ledger.config import ChainProfile
 
@@ -164,7 +151,7 @@ def export(
             out.progress("exporting blocks", source.last - source.network.first_block + 1)
         )
         see = open_ones.enter_context(tables_file.Tables(file)).see if tables else None
-        size = export_file.write(source, file, see=see, progress=_moving(advance))
+        size = export_file.write(source, file, see=see, progress=moving(advance))
         facts: dict[str, Any] = {
             "file": str(file),
             "bytes": size,
@@ -244,7 +231,7 @@ def compare(
     out.answer(data, show)
     if found:
         outcome.end(outcome.Exit.REFUSED)
-    outcome.end(EXITS.get(data["verdict"], outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(data["verdict"]))
 
 
 @app.command(
@@ -328,7 +315,7 @@ def report(
     names = [str(out), str(printed)] if pdf else [str(out)]
     data = {**page.to_json(made), "files": names}
     output.answer(data, lambda shown: audit_report.show(shown, made, names))
-    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(verdict))
 
 
 @app.command(
@@ -483,7 +470,7 @@ def ask(
                 page, answer, f"The replay is {verdict}, as of block {answer.block}."
             ),
         )
-    outcome.end(EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(verdict))
 
 
 @contextmanager
@@ -499,9 +486,9 @@ def replaying(
     signatures: bool = True,
 ) -> Iterator[Replayed]:
     """Replay what a command's options name, with a progress bar; what came of it, open."""
-    from ledger.audit.replay import Settings, replay
+    from ledger.audit.replay import Settings, moving, replay
 
-    pinned = _trust(trust)
+    pinned = files.read_trust(trust)
     with ExitStack() as open_ones:
         source = open_ones.enter_context(closing(open_source(export, profile, last)))
         total = source.last - source.network.first_block + 1
@@ -509,7 +496,7 @@ def replaying(
             processes = (os.cpu_count() or 1) if total >= _WORTH_PROCESSES else 0
         settings = Settings(pinned, folder, processes, signatures)
         with out.progress("replaying blocks", total) as advance:
-            replayed = replay(source, settings, _moving(advance))
+            replayed = replay(source, settings, moving(advance))
         yield open_ones.enter_context(replayed)
 
 
@@ -561,24 +548,6 @@ def show_replay(page: Page, replayed: Replayed) -> None:
         f"{replayed.verdict} as of block {replayed.block}.",
         style="bold green" if replayed.verdict == "VALID" else "bold red",
     )
-
-
-def _moving(advance: Any) -> Any:
-    """What moves a bar by the blocks that were done since it was last told."""
-    told = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal told
-        advance(done - told, total)
-        told = done
-
-    return progress
-
-
-def _trust(path: Path) -> Trust:
-    from ledger.core import trust
-
-    return trust.Trust.decode(files.read(path, trust.MAX_BYTES))
 
 
 class _ExtraMissing(outcome.CommandError):

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import files, outcome
-from ledger.cli.options import WHO_AND_WHERE, JsonOption, examples, file_to_read
+from ledger.cli.options import (
+    JsonOption,
+    ProcessesOption,
+    examples,
+    file_to_read,
+    profile_option,
+    trust_option,
+)
 from ledger.cli.output import Output, Page
 
 if TYPE_CHECKING:
     from ledger.audit.fsck.found import Corruption
     from ledger.audit.fsck.run import Outcome
 
-_EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
 
 app = typer.Typer(add_completion=False)
 
@@ -43,23 +49,10 @@ def fsck(
             help="The administration's database; only read, in one snapshot.",
         ),
     ],
-    trust: Annotated[
-        Path | None,
-        typer.Option(
-            "--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."
-        ),
-    ] = None,
+    trust: Annotated[Path | None, trust_option()] = None,
     profile: Annotated[
         Path | None,
-        typer.Option(
-            "--profile",
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            envvar="CARGO_LEDGER_PROFILE",
-            rich_help_panel=WHO_AND_WHERE,
-            help="Chain profile of the node to read; without one nothing is held against the chain.",
-        ),
+        profile_option("Chain profile of the node to read; without one nothing is held against the chain."),
     ] = None,
     wrapping_keys: Annotated[
         Path | None,
@@ -70,14 +63,7 @@ def fsck(
             help="File of the keys that documents are sealed under; without it they are not opened.",
         ),
     ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=64,
-            help="Processes that check blocks beside the one that judges; by default the machine's cores.",
-        ),
-    ] = None,
+    processes: ProcessesOption = None,
     repair: Annotated[
         bool,
         typer.Option(
@@ -96,13 +82,12 @@ def fsck(
     from ledger.audit.fsck.run import Wanted
     from ledger.audit.fsck.run import fsck as check
     from ledger.config import ChainProfile
-    from ledger.core.trust import MAX_BYTES, Trust
     from ledger.store import Store
 
     out = Output(as_json)
     wanted = Wanted(
         profile=None if profile is None else ChainProfile.load(profile),
-        trust=None if trust is None else Trust.decode(files.read(trust, MAX_BYTES)),
+        trust=None if trust is None else files.read_trust(trust),
         wrapping_keys=wrapping_keys,
         evidence=evidence or [],
         processes=(os.cpu_count() or 1) if processes is None else processes,
@@ -111,7 +96,7 @@ def fsck(
     with closing(Store(database)) as store:
         found = check(store, wanted, out.progress)
     out.answer(found.to_json(), lambda page: show_fsck(page, found))
-    outcome.end(_EXITS.get(found.verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(found.verdict))
 
 
 def show_fsck(page: Page, found: Outcome) -> None:

@@ -14,6 +14,7 @@ import typer
 from ledger.cli import evidence_qr, files, outcome
 from ledger.cli.options import (
     JsonOption,
+    TrustOption,
     administration,
     examples,
     file_to_read,
@@ -28,11 +29,9 @@ from ledger.errors import ServiceError
 
 if TYPE_CHECKING:
     from ledger.core.consolidated import Contents
-    from ledger.core.trust import Trust
     from ledger.core.verdict import Report
 
 _HEX32 = re.compile(r"(0x)?[0-9a-fA-F]{64}")
-_EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,10 +48,6 @@ EvidenceArgument = Annotated[
     typer.Argument(
         metavar="FILE", parser=file_to_read, help="Evidence file; - reads it from standard input."
     ),
-]
-TrustOption = Annotated[
-    Path,
-    typer.Option("--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."),
 ]
 NowOption = Annotated[
     datetime | None,
@@ -173,7 +168,7 @@ def verify(
     from ledger.core.verify import verify as judge
 
     data = files.read(file, evidence.MAX_BYTES)
-    pinned, time, floor = _trust(trust), _seconds(now), _floor(clock_floor)
+    pinned, time, floor = files.read_trust(trust), _seconds(now), _floor(clock_floor)
     report = judge(data, pinned, time, clock_floor=floor)
     counted = None
     if contents and report.as_of is not None:
@@ -255,7 +250,7 @@ def absent(
             data = _fetch(reader, consignment or "", [])
         finally:
             reader.close()
-    pinned = _trust(trust)
+    pinned = files.read_trust(trust)
     whose = pinned.code if by is None else by.administration_bytes
     _tell(
         judge(
@@ -296,16 +291,10 @@ def _tell(report: Report, out: Output, counted: Contents | None = None) -> None:
         )
 
     out.answer(data, show)
-    code = _EXITS.get(report.verdict, outcome.Exit.INDETERMINATE)
+    code = outcome.of_verdict(report.verdict)
     if counted is not None and (counted.not_valid or counted.not_inside):
         code = outcome.Exit.REFUSED
     outcome.end(code)
-
-
-def _trust(path: Path) -> Trust:
-    from ledger.core import trust
-
-    return trust.Trust.decode(files.read(path, trust.MAX_BYTES))
 
 
 def _seconds(now: datetime | None) -> int:

@@ -6,11 +6,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ledger.cli.outcome import CommandError
+
+if TYPE_CHECKING:
+    from ledger.core.trust import Trust
 
 MAX_DOCUMENT_BYTES = 1 << 20  # what `core.documents` takes; one byte more is read so that it refuses
 MAX_FILE_BYTES = 4 << 20  # proofs and accompanying files
@@ -37,6 +40,13 @@ def read(path: Path, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
         return sys.stdin.buffer.read(limit + 1)
     with path.open("rb") as file:
         return file.read(limit + 1)
+
+
+def read_trust(path: Path) -> Trust:
+    """Read a trust file. Raises InvalidTrust."""
+    from ledger.core.trust import MAX_BYTES, Trust
+
+    return Trust.decode(read(path, MAX_BYTES))
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:

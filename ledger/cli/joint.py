@@ -18,6 +18,7 @@ from ledger.cli.options import (
     JsonOption,
     OutOption,
     ProfileOption,
+    TrustOption,
     examples,
     file_to_read,
     service_address,
@@ -27,19 +28,13 @@ from ledger.cli.output import Output, Page
 if TYPE_CHECKING:
     from ledger.audit.joint import Result
     from ledger.core.split import Signed, Stands
-    from ledger.core.trust import Trust
     from ledger.core.verdict import Report
     from ledger.messages import InclusionProofView
 
-_EXITS = {"VALID": outcome.Exit.DONE, "INVALID": outcome.Exit.REFUSED}
 _HEX32 = re.compile("0x[0-9a-f]{64}")
 
 app = typer.Typer()
 
-TrustOption = Annotated[
-    Path,
-    typer.Option("--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."),
-]
 ResultArgument = Annotated[
     Path,
     typer.Argument(metavar="RESULT", parser=file_to_read, help="What `audit replay --json` printed."),
@@ -79,7 +74,7 @@ def joint(one: ResultArgument, other: ResultArgument, *, as_json: JsonOption = F
         page.line(sentence, style="bold green" if verdict == "VALID" else "bold red")
 
     Output(as_json).answer({"verdict": verdict, "sentence": sentence, "results": told}, show)
-    outcome.end(_EXITS.get(verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(verdict))
 
 
 def _result(path: Path) -> Result:
@@ -147,7 +142,7 @@ def split(
     out = Output(as_json)
     if out_file is not None:
         files.require_new(out_file)
-    pinned = _trust(trust)
+    pinned = files.read_trust(trust)
     ours = ChainProfile.load(profile)
     with ExitStack() as opened:
         one = opened.enter_context(closing(Chain(ours)))
@@ -234,7 +229,7 @@ def promise(
     out = Output(as_json)
     if out_file is not None:
         files.require_new(out_file)
-    pinned, given = _trust(trust), _promise(file)
+    pinned, given = files.read_trust(trust), _promise(file)
     leaf = None if proof is None else _leaf(proof, given)
     with closing(Chain(ChainProfile.load(profile))) as chain, out.progress("asking the chain"):
         chain.require_identity()
@@ -289,10 +284,10 @@ def verify_split(
     """
     from ledger.core import split as core
 
-    report = core.verify(files.read(file, core.MAX_BYTES), _trust(trust), int(clock.time()))
+    report = core.verify(files.read(file, core.MAX_BYTES), files.read_trust(trust), int(clock.time()))
     data = report.to_json()
     Output(as_json).answer(data, lambda page: _show(page, report.state, report))
-    outcome.end(_EXITS.get(report.verdict, outcome.Exit.INDETERMINATE))
+    outcome.end(outcome.of_verdict(report.verdict))
 
 
 def _told(out: Output, data: dict[str, Any], report: Report | None, code: outcome.Exit) -> NoReturn:
@@ -376,9 +371,3 @@ def _leaf(path: Path, given: Signed) -> Stands:
         bytes.fromhex(proof.root[2:]),
         int(proof.anchored_at.timestamp()),
     )
-
-
-def _trust(path: Path) -> Trust:
-    from ledger.core import trust
-
-    return trust.Trust.decode(files.read(path, trust.MAX_BYTES))

@@ -214,16 +214,36 @@ ServiceOption = Annotated[
         help="Your administration's service.",
     ),
 ]
-ProfileOption = Annotated[
-    Path,
-    typer.Option(
+
+
+def profile_option(what: str) -> Any:
+    """The option `--profile`, with what it is for."""
+    return typer.Option(
         "--profile",
         metavar="FILE",
         exists=True,
         dir_okay=False,
         envvar="CARGO_LEDGER_PROFILE",
         rich_help_panel=WHO_AND_WHERE,
-        help="Chain profile; `chain up` writes one.",
+        help=what,
+    )
+
+
+def trust_option() -> Any:
+    """The option `--trust`."""
+    return typer.Option(
+        "--trust", metavar="FILE", parser=file_to_read, help="Trust file; `trust init` writes one."
+    )
+
+
+ProfileOption = Annotated[Path, profile_option("Chain profile; `chain up` writes one.")]
+TrustOption = Annotated[Path, trust_option()]
+ProcessesOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=64,
+        help="Processes that check blocks beside the one that judges; by default the machine's cores.",
     ),
 ]
 KeyOption = Annotated[

@@ -55,6 +55,11 @@ class NoTerminal(CommandError):
     code = Exit.USAGE
 
 
+def of_verdict(verdict: str) -> Exit:
+    """The exit code of a verdict: whatever is neither VALID nor INVALID settles nothing."""
+    return {"VALID": Exit.DONE, "INVALID": Exit.REFUSED}.get(verdict, Exit.INDETERMINATE)
+
+
 def end(code: Exit) -> NoReturn:
     """End the command with a code; what there is to say has been said."""
     raise typer.Exit(int(code))

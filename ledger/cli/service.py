@@ -22,6 +22,7 @@ from ledger.cli.options import (
     ReadingKeyOption,
     ServiceOption,
     party,
+    profile_option,
 )
 from ledger.cli.outcome import CommandError
 from ledger.cli.output import Output
@@ -186,16 +187,7 @@ PartyOption = Annotated[
     ),
 ]
 PinnedProfileOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--profile",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        envvar="CARGO_LEDGER_PROFILE",
-        rich_help_panel=WHO_AND_WHERE,
-        help="Sign only if the service follows this profile's chain.",
-    ),
+    Path | None, profile_option("Sign only if the service follows this profile's chain.")
 ]
 
 

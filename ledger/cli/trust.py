@@ -96,11 +96,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Say in words what one trusts with a trust file."""
-    from ledger.core import trust as trust_files
     from ledger.core.findings import time_text
     from ledger.core.signatures import checksummed
 
-    trust = trust_files.Trust.decode(files.read(file, trust_files.MAX_BYTES))
+    trust = files.read_trust(file)
     asked = {
         "development": "Nobody's seals are asked for: the chain is an unsealed development chain, and anybody can forge it.",
         "clique": f"Blocks must be confirmed by {len(trust.validators)} signers' quorum (Clique), which is never final.",

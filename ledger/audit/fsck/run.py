@@ -21,7 +21,7 @@ from ledger.audit.fsck.chain import Difference
 from ledger.audit.fsck.found import Checked, Corruption
 from ledger.audit.fsck.repair import REPAIRED, repair
 from ledger.audit.node import NodeSource
-from ledger.audit.replay import Settings, replay
+from ledger.audit.replay import Settings, moving, replay
 from ledger.audit.result import Replayed
 from ledger.chain import Chain
 from ledger.config import ChainProfile
@@ -31,7 +31,6 @@ from ledger.core.verdict import Verdict
 from ledger.errors import ChainUnavailable, LedgerError, StoreError
 from ledger.membership import Membership
 from ledger.store import Session, Store
-from ledger.upkeep import Progress
 from ledger.vault import Vault, WrappingKeys
 
 #: Opens a progress bar: the step's name and how many steps it has, if that is known.
@@ -179,7 +178,7 @@ def judging(wanted: Wanted, stage: Stage) -> Iterator[Judged]:
             total = source.last - source.network.first_block + 1
             settings = Settings(wanted.trust, None, wanted.processes)
             with stage("replaying blocks", total) as advance:
-                replayed = open_ones.enter_context(replay(source, settings, _moving(advance)))
+                replayed = open_ones.enter_context(replay(source, settings, moving(advance)))
         except ChainUnavailable as error:
             judged.node = None
             judged.unchecked.append(f"The node was of no use: {error} {_ITSELF}")
@@ -325,7 +324,7 @@ class Look:
             with self._stage(f"checking {name}", None):
                 found += _readable(checked, table, part(checked))
         with self._stage("opening what is sealed", sum(session.sealed_by_key().values())) as advance:
-            found += _readable(checked, "sealed_objects", objects.check(checked, _moving(advance)))
+            found += _readable(checked, "sealed_objects", objects.check(checked, moving(advance)))
         outcome.counts = session.sizes()
         outcome.unchecked += [each for each in checked.unchecked if each not in outcome.unchecked]
         outcome.notes += checked.notes
@@ -377,15 +376,3 @@ def _readable(checked: Checked, table: str, part: Iterator[Corruption]) -> Itera
 
 
 _UNREADABLE = (LedgerError, TypeError, ValueError, LookupError, AttributeError, OverflowError, DatabaseError)
-
-
-def _moving(advance: Any) -> Progress:
-    """What moves a bar by what was done since it was last told."""
-    before = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal before
-        advance(done - before, total)
-        before = done
-
-    return progress
