@@ -16,7 +16,7 @@ import asyncio
 import json
 import logging
 import math
-import random
+import secrets
 import ssl
 import threading
 import time
@@ -50,6 +50,7 @@ _MOST_WAITING = 20_000  # of one webhook
 _PRUNE_SECONDS = 60.0
 TAKEN_KEPT_SECONDS = 86_400  # a message that was taken is remembered for its reversal
 DEAD_KEPT_SECONDS = 30 * 86_400
+_CHANCE = secrets.SystemRandom()  # `random` belongs to whoever seeds it
 
 
 @dataclass(slots=True)
@@ -229,7 +230,7 @@ class Delivering:
                     session.webhooks.take(one.webhook, one.event, int(now))
                     retries.append(None)
                     continue
-                pause = pause_after(one.number, random.random(), self._pauses)  # noqa: S311  no secret
+                pause = pause_after(one.number, _CHANCE.random(), self._pauses)
                 wait = 0.0 if answer is None else wait_asked_for(answer.retry_after, now)
                 retry_at = None if pause is None else now_ms + math.ceil(1_000 * max(pause, wait))
                 reason = one.reason if answer is None else f"it answered with status {answer.status}"
