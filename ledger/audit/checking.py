@@ -95,8 +95,7 @@ class Checked:
         happenings: The other events, in order.
         headers: The headers as RLP, where the consensus seals them; else none.
         state_root: Of the last good block, 32 bytes.
-        signatures: How many signatures were recovered.
-        receipts: How many receipts were checked against their roots.
+        receipts: How many receipts of each good block were checked against its root.
         fault: Why it ends early, or None.
     """
 
@@ -109,8 +108,7 @@ class Checked:
     happenings: list[Happening] = field(default_factory=list)
     headers: list[bytes] = field(default_factory=list)
     state_root: bytes = b""
-    signatures: int = 0
-    receipts: int = 0
+    receipts: list[int] = field(default_factory=list)
     fault: Fault | None = None
 
     def custody_rows(self) -> Iterator[bytes]:
@@ -194,9 +192,7 @@ class Checker:
         # the whole block or nothing of it
         rows += found
         outcome.happenings += happenings
-        if self._recovers:
-            outcome.signatures += len(found)
-        outcome.receipts += len(shown.receipts)
+        outcome.receipts.append(len(shown.receipts))
         outcome.last = number
         outcome.hashes.append(headers.block_hash(header, self._consensus))
         outcome.last_time, outcome.state_root = header.timestamp, header.state_root

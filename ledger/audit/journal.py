@@ -4,7 +4,8 @@ A folder of a few files. `acts.rows` has the custody records as rows of `checkin
 it of its consignment, of its second consignment and of its signer, so that a history is read without an index.
 `events.jsonl` has the other events, `headers.bin` the headers of a chain that seals them (each after its length, 4 bytes),
 `findings.jsonl` what is odd, `position.json` how far all of it reaches: block, hash,
-lengths, and a SHA-256 over each of the first three. Going on means folding the rows again: no node, no signatures.
+lengths, and a SHA-256 over each of the first three, and over itself. Going on means folding the rows again: no node, no
+signatures. The hashes find what was damaged; whoever can write all of the folder can write another replay into it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ledger.config import write_atomically
 from ledger.core.findings import Finding, FindingKind
 from ledger.errors import JournalUnusable
 
-_SCHEMA = "cargo-audit-journal/2"
+_SCHEMA = "cargo-audit-journal/3"
 _READ_ROWS = 4_096
 
 
@@ -129,11 +130,11 @@ class Journal:
             return None
         try:
             data = orjson.loads(path.read_bytes())
-            if data.pop("schema") != _SCHEMA:
-                raise ValueError("another schema")
+            if data.pop("sha256") != _sha256(data) or data.pop("schema") != _SCHEMA:
+                raise ValueError("altered, or of another version")
             position = Position(**(data | {"block_hash": bytes.fromhex(data["block_hash"])}))
         except (OSError, ValueError, TypeError, KeyError):
-            raise JournalUnusable(str(self.folder), "position.json is no position") from None
+            raise JournalUnusable(str(self.folder), "position.json was altered, or is of another version") from None
         if position.network != self._network:
             raise JournalUnusable(str(self.folder), "it is of another chain, or checked something else")
         return position
@@ -196,7 +197,7 @@ class Journal:
             self._headers_hash.hexdigest(),
         )
         written = asdict(self.position) | {"schema": _SCHEMA, "block_hash": block_hash.hex()}
-        text = orjson.dumps(written)
+        text = orjson.dumps(written | {"sha256": _sha256(written)})
         write_atomically(self.folder / "position.json", text.decode())
 
     def flush(self) -> None:
@@ -254,6 +255,10 @@ class Journal:
         """Close the files; they stay."""
         for file in self._files:
             file.close()
+
+
+def _sha256(position: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(position, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _event_line(event: Happening, rows_before: int) -> bytes:

@@ -126,6 +126,7 @@ class _Replay:
         self._hash = b""
         self._time = 0
         self._state_root = b""
+        self._is_whole = True  # the journal ends with the end of a block
         self._signatures = 0
         self._receipts = 0
         self._noted = clock.monotonic()
@@ -141,6 +142,8 @@ class _Replay:
                 ended = error
             return self._conclude(ended)
         except BaseException:
+            # A node that went away or a key pressed loses nothing; a kill loses what came since the last note.
+            self._note()
             self._journal.flush()
             self._journal.close()
             if self._own is not None:
@@ -223,7 +226,9 @@ class _Replay:
 
     def _take(self, outcome: Checked) -> None:
         """Take the outcome of one chunk; what the journal had already is passed over."""
-        if outcome.first != self._block + 1:
+        # An export's chunks begin where they were packed: the first one's beginning the journal may have already.
+        is_due = outcome.first == self._block + 1 or (not self._hash and outcome.first <= self._block)
+        if not is_due:
             raise _Ended("chain", f"Block {outcome.first} came where block {self._block + 1} was due.")
         if self._hash and outcome.hashes and outcome.parent != self._hash:
             raise _Ended(
@@ -231,9 +236,10 @@ class _Replay:
                 f"Block {outcome.first} has another parent than block {self._block}, which was read before.",
             )
         self._require_as_before(outcome)
+        self._is_whole = False
         rows = bytearray(outcome.rows)
         try:
-            at = self._first_new(rows)
+            at = first_new = self._first_new(rows)
             for event in outcome.happenings:
                 if event.block > self._done:
                     self._fold.take_rows(rows, at, event.rows_before)
@@ -250,15 +256,16 @@ class _Replay:
                     self._journal.add_header(header)
         except (SealError, InvalidEncoding, InvalidSignature) as error:
             raise _Ended("seals", str(error)) from None
-        if outcome.last > self._done:
-            self._signatures += outcome.signatures
-            self._receipts += outcome.receipts
+        if self._settings.recovers:
+            self._signatures += len(rows) // ROW - first_new
+        self._receipts += sum(outcome.receipts[max(0, self._done + 1 - outcome.first) :])
         if outcome.hashes:
             self._block, self._hash = outcome.last, outcome.hashes[-1]
             self._time, self._state_root = outcome.last_time, outcome.state_root
+        self._is_whole = True
         if outcome.fault is not None:
             raise _Ended(outcome.fault.check, outcome.fault.sentence)
-        if clock.monotonic() - self._noted > _NOTE_SECONDS and self._block > self._done:
+        if clock.monotonic() - self._noted > _NOTE_SECONDS:
             self._note()
 
     def _require_as_before(self, outcome: Checked) -> None:
@@ -276,14 +283,16 @@ class _Replay:
         return len(rows) // ROW
 
     def _note(self) -> None:
+        """Note how far it is; not within a block, nor before it has come to where the journal had got."""
+        if not self._is_whole or not self._hash or self._block < self._done:
+            return
         self._journal.note(self._block, self._hash, self._time, self._signatures, self._receipts)
         self._noted = clock.monotonic()
 
     # --------------------------------------------------------------------------------------------------- concluding
 
     def _conclude(self, ended: _Ended | None) -> Replayed:
-        if self._hash:
-            self._note()
+        self._note()
         if ended is None:
             checks = self._checks(self._source.tail())
             self._fold.find_disputed()

@@ -1,22 +1,17 @@
 """The auditor's replay of a real chain: what it rebuilds, what it judges, and what no node can hide from it."""
 
 import contextlib
-import dataclasses
-import itertools
 import time
 
 import audit_life
-import faulty_node
 import pytest
-from audit_life import party, trust_for
+from audit_life import party, replayed, trust_for
 
-import ledger.audit.node
-import ledger.chain
 from ledger.audit.node import NodeSource
 from ledger.audit.replay import Settings, replay
 from ledger.chain import Chain
 from ledger.core.records import CustodyKind
-from ledger.errors import ChainUnavailable, JournalUnusable
+from ledger.errors import JournalUnusable
 
 K = CustodyKind
 
@@ -24,15 +19,6 @@ K = CustodyKind
 @pytest.fixture
 def history(singapore):
     return singapore, *audit_life.live(singapore)
-
-
-@contextlib.contextmanager
-def replayed(profile, trust, folder=None, **settings):
-    with (
-        contextlib.closing(NodeSource(Chain(profile))) as source,
-        replay(source, Settings(trust, folder, **settings)) as result,
-    ):
-        yield result
 
 
 def test_a_chain_is_rebuilt_and_every_rule_holds(history):
@@ -129,95 +115,3 @@ def test_a_replay_does_not_go_on_from_files_that_were_altered(history, tmp_path)
     (folder / "acts.rows").write_bytes(rows)
     with pytest.raises(JournalUnusable, match="was altered"), replayed(at_work.profile, trust, folder):
         pass
-
-
-# --- bad nodes
-
-
-def omit(request, answer):
-    """Leave the last log of each block out, in answers that are valid as such."""
-    if request["method"] == "eth_getBlockReceipts" and answer["result"]:
-        for receipt in answer["result"]:
-            receipt["logs"] = receipt["logs"][:-1]
-    return answer
-
-
-def lie(request, answer):
-    """Tell another time of each block, with its true hash."""
-    if request["method"] == "eth_getBlockByNumber" and request["params"][0] not in ("0x0", "latest"):
-        answer["result"]["timestamp"] = "0x1"
-    return answer
-
-
-def hide(request, answer):
-    """Say that a block is empty, which its bloom says too."""
-    if request["method"] == "eth_getBlockReceipts":
-        answer["result"] = []
-    return answer
-
-
-def one_by_one(fault):
-    """The fault for lists of requests, as the auditor sends them."""
-
-    def of_list(request, answer):
-        if isinstance(request, list):
-            return [fault(each, part) for each, part in zip(request, answer, strict=True)]
-        return fault(request, answer)
-
-    return of_list
-
-
-@pytest.mark.parametrize(("fault", "check"), [(omit, "receipts"), (hide, "receipts")])
-def test_a_node_that_leaves_logs_out_gets_no_clean_verdict(history, fault, check):
-    at_work, *_ = history
-    with faulty_node.before(at_work.profile.rpc_url) as node:
-        profile = dataclasses.replace(at_work.profile, rpc_url=node.url)
-        trust = trust_for(profile)
-        node.fault = one_by_one(fault)
-        with replayed(profile, trust) as result:
-            assert result.verdict == "INVALID"
-            assert result.check(check).status == "INVALID"
-            assert "Block" in result.check(check).message
-            assert result.digest is None
-
-
-def lag(request, answer):
-    """Forget the newest blocks once it is asked for them."""
-    if request["method"] == "eth_getBlockByNumber" and request["params"][0] not in ("0x0", "latest"):
-        answer["result"] = None
-    return answer
-
-
-def garbage(request, answer):
-    return b"<html>"
-
-
-def gigabyte(request, answer):
-    return itertools.repeat(b"[" * 65_536, 16_384)
-
-
-def die(request, answer):
-    return faulty_node.HANG_UP
-
-
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [
-        (one_by_one(lie), "its hash is another's"),
-        (garbage, "no JSON"),
-        (one_by_one(lag), "it has no block"),
-        (gigabyte, "is over"),
-        (die, "disconnected"),
-    ],
-)
-def test_a_node_that_gives_no_usable_answer_is_named(history, monkeypatch, fault, says):
-    at_work, *_ = history
-    monkeypatch.setattr(ledger.audit.node, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(ledger.chain, "ANSWER_LIMIT_BYTES", 4 << 20)
-    with faulty_node.before(at_work.profile.rpc_url) as node:
-        profile = dataclasses.replace(at_work.profile, rpc_url=node.url)
-        trust = trust_for(profile)
-        source = NodeSource(Chain(profile))
-        node.fault = fault
-        with contextlib.closing(source), pytest.raises(ChainUnavailable, match=says):
-            replay(source, Settings(trust))

@@ -2,10 +2,15 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ledger_at_work import AtWork, Manifest
 
+from ledger.audit.node import NodeSource
+from ledger.audit.replay import Settings, replay
+from ledger.audit.result import Replayed
 from ledger.chain import Chain
 from ledger.config import ChainProfile
 from ledger.core.identifiers import Party
@@ -21,6 +26,17 @@ def party(text: str) -> bytes:
 def trust_for(profile: ChainProfile) -> Trust:
     with contextlib.closing(Chain(profile)) as chain:
         return trust_of(chain, "SG", old_seconds=3600, expires_at=int(time.time()) + 3600)
+
+
+@contextlib.contextmanager
+def replayed(
+    profile: ChainProfile, trust: Trust, folder: Path | None = None, **settings: Any
+) -> Iterator[Replayed]:
+    with (
+        contextlib.closing(NodeSource(Chain(profile))) as source,
+        replay(source, Settings(trust, folder, **settings)) as result,
+    ):
+        yield result
 
 
 def live(desk: AtWork) -> tuple[Manifest, Manifest]:
