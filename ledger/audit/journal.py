@@ -134,7 +134,9 @@ class Journal:
                 raise ValueError("altered, or of another version")
             position = Position(**(data | {"block_hash": bytes.fromhex(data["block_hash"])}))
         except (OSError, ValueError, TypeError, KeyError):
-            raise JournalUnusable(str(self.folder), "position.json was altered, or is of another version") from None
+            raise JournalUnusable(
+                str(self.folder), "position.json was altered, or is of another version"
+            ) from None
         if position.network != self._network:
             raise JournalUnusable(str(self.folder), "it is of another chain, or checked something else")
         return position
