@@ -8,6 +8,7 @@ lock is one process's, and goes with it however it ends.
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -27,6 +28,12 @@ WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that th
 _FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 _OLDEST_SERVER = 150_000  # PostgreSQL 15
+_LEAST_ROOM_BYTES = 1 << 20  # a disk with less is full: a request may need as much
+# What a database says that can be read and not written: full, not let, or the disk fails.
+_SQLITE_UNWRITABLE = frozenset(
+    (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+)
+_POSTGRESQL_UNWRITABLE = ("53100", "58030", "25006")  # disk_full, io_error, read_only_sql_transaction
 _WRITERS, _WORKER = 0x6361_7267_6F01, 0x6361_7267_6F02  # keys of the advisory locks: "cargo", 1 and 2
 
 # A server or a network that is gone is noticed within 10 seconds, on both ends.
@@ -87,6 +94,13 @@ class Database(Protocol):
     def forget(self) -> bool:
         """Let what was deleted vanish from the disk; whether it is done."""
 
+    def require_room(self) -> None:
+        """Refuse a disk that is full, as far as that can be seen from here.
+
+        Raises:
+            StoreError: It is.
+        """
+
     def worker_lock(self) -> WorkerLock | None:
         """The worker's lock, or None while another has it."""
 
@@ -126,6 +140,15 @@ def reason(error: Exception) -> str:
     if isinstance(found, psycopg.Error):
         return found.diag.message_primary or " ".join(str(found).split())
     return str(found) if isinstance(found, sqlite3.Error) else type(found).__name__
+
+
+def says_unwritable(error: Exception) -> bool:
+    """Whether an error says that nothing can be written at present, whatever it is."""
+    found = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(found, sqlite3.Error):
+        code = getattr(found, "sqlite_errorcode", 0)
+        return code & 0xFF in _SQLITE_UNWRITABLE
+    return isinstance(found, psycopg.Error) and found.sqlstate in _POSTGRESQL_UNWRITABLE
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -235,6 +258,22 @@ class SQLite:
         finally:
             connection.close()
         return not is_busy
+
+    def require_room(self) -> None:
+        """Look at the file system of the file, for its room and for whether it takes new files.
+
+        Raises:
+            StoreError: Less than 1 MiB is free, or no file can be added.
+        """
+        self._require_there()
+        try:
+            disk = os.statvfs(self._file.parent)
+        except OSError as error:
+            raise StoreError(
+                f"The disk of the database at {self.place} cannot be looked at: {error.strerror}."
+            ) from None
+        if disk.f_bavail * disk.f_frsize < _LEAST_ROOM_BYTES or (disk.f_files and not disk.f_favail):
+            raise StoreError(f"The disk of the database at {self.place} is full: make room on it.")
 
     def worker_lock(self) -> WorkerLock | None:
         """A lock on a file beside the database."""
@@ -347,6 +386,9 @@ class PostgreSQL:
         with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql("VACUUM")
         return True
+
+    def require_room(self) -> None:
+        """The server's disk is its own: it says so when something is written."""
 
     def worker_lock(self) -> WorkerLock | None:
         """An advisory lock on a connection of its own, which the server drops with it."""

@@ -15,6 +15,7 @@ import math
 import threading
 import time as clock
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -89,6 +90,7 @@ from ledger.messages import (
     time_of,
     to_hex,
 )
+from ledger.readiness import BEAT_SECONDS, LAG_BLOCKS, Pulse, Watch
 from ledger.reading import Reader, Rights
 from ledger.receivers import Network
 from ledger.sessions import Sessions
@@ -101,9 +103,6 @@ _logger = logging.getLogger(__name__)
 _ANOTHER_WORKS = "another worker is at work on this database: waiting for it to end"
 IDLE_SECONDS = 0.2  # how long the worker rests when there was nothing to do
 SEQUENCE_SECONDS = 1.0  # leaves are taken into the tree this often
-_STALL_SECONDS = (
-    10  # a chain that makes no block for longer, and for five times its own pace, is said to stand
-)
 EVENTS_AT_A_TIME = 200  # ids of the feed that are looked at in one go
 MOST_WAITING_LEAVES = (
     2_000_000  # accepted and not covered by a head on chain: ten minutes of the fastest accepting
@@ -115,7 +114,6 @@ _FULL_SECONDS = 30  # after so long it makes sense to try again
 _COMPARE_SECONDS = (
     30.0  # the chain was away: so long until it is asked again whether the log is as long as there
 )
-LAG_BLOCKS = 3  # further behind than this, the service is not ready
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _ERASURE_SECONDS = 86_400  # after `issued_at` a request to erase is taken this long
 _TO_FORGET = "to_forget"  # in the database's identity while its files may still have what was erased
@@ -256,8 +254,8 @@ class Ledger:
         self._sequenced_at = 0.0
         self._working: WorkerLock | None = None
         self._sender: Sender | None = None
-        self._newest = (-1, 0.0)  # the node's newest block, and when it was first seen
-        self._unread = (-1, 0.0)  # the newest block that was read while there were newer ones, and since when
+        self._pulse = Pulse()
+        self._watch = Watch(self.profile, self._chain, self._store, self._code)
         self._compare_lock = threading.Lock()
         self._compare_from = 0.0  # when the log is compared with the chain's; infinite once it was
         self._indexer = Indexer(self._chain, self._store)
@@ -1468,82 +1466,8 @@ class Ledger:
         )
 
     def readiness(self) -> Readiness:
-        """Whether the service can do its job now; the chain's node is asked, so this takes its time."""
-        reasons: list[str] = []
-        indexed = head = waiting_manifests = waiting_records = indexed_at = outbox = 0
-        database = chain = worker = False
-        try:
-            with self._store.read() as session:
-                cursor = session.cursor()
-                indexed, indexed_at = (0, 0) if cursor is None else (cursor.number, cursor.timestamp)
-                waiting_manifests = session.waiting_manifests()
-                waiting_records = session.waiting_custody()
-                extent = self._extent(session)
-                outbox = _age(session.oldest_unsent(session.log().epoch, extent.anchored))
-                violation = session.violation()
-                if violation is not None:
-                    reasons.append(f"chain-violation: {violation}")
-                unknown = len(session.unknown_events())
-                if unknown:
-                    reasons.append(
-                        f"{unknown} events of the chain are of a version that this service does not know"
-                    )
-                beat = float(session.identity().get("worker_beat", "0"))
-                if extent.is_foreign:
-                    reasons.append("the log has heads on chain that are not of this database: restart it")
-            database = True
-            worker = clock.time() - beat < 10
-            if not worker:
-                reasons.append("no worker was active in the last 10 seconds")
-        except LedgerError as error:
-            reasons.append(str(error))
-        lag_seconds = 0
-        try:
-            newest = self._chain.head()
-            head = newest.number
-            lag_seconds = max(0, newest.timestamp - indexed_at) if indexed_at and head > indexed else 0
-            chain = True
-            stalled = self._seconds_without_block(head)
-            if stalled > max(_STALL_SECONDS, 5 * self.profile.block_seconds) and self.profile.block_seconds:
-                reasons.append(f"the chain has made no block for {stalled:.0f} seconds")
-        except ChainError as error:
-            reasons.append(str(error))
-        lag = max(0, head - indexed)
-        if chain and lag > LAG_BLOCKS:
-            reasons.append(f"{lag} blocks behind the chain")
-        unread = self._seconds_unread(indexed, head)
-        if unread > _STALL_SECONDS:
-            reasons.append(f"no block was read for {unread:.0f} seconds, though there are newer ones")
-        return Readiness(
-            ready=not reasons,
-            database=database,
-            chain=chain,
-            worker=worker,
-            indexed_block=indexed,
-            head_block=max(head, indexed),
-            lag_blocks=lag,
-            lag_seconds=lag_seconds,
-            waiting_manifests=waiting_manifests,
-            waiting_records=waiting_records,
-            outbox_seconds=outbox,
-            reasons=reasons,
-        )
-
-    def _seconds_without_block(self, head: int) -> float:
-        """For how long the node has named this block as its newest, by our clock and as far as we have asked."""
-        number, since = self._newest
-        if number != head:
-            self._newest = (head, clock.monotonic())
-            return 0.0
-        return clock.monotonic() - since
-
-    def _seconds_unread(self, indexed: int, head: int) -> float:
-        """For how long the newest block that was read has been this one while the node had newer ones."""
-        number, since = self._unread
-        if number != indexed or head <= indexed:
-            self._unread = (indexed, clock.monotonic())
-            return 0.0
-        return clock.monotonic() - since
+        """Whether the service can do its job now; the chain's node is asked, for 5 seconds at most."""
+        return self._watch.readiness()
 
     def refusals(self) -> dict[str, int]:
         """How many custody records and closings accepted here the chain refused, by the refusal's or error's name."""
@@ -1580,7 +1504,6 @@ class Ledger:
                 "unknown_events": len(session.unknown_events()),
                 "transactions_failed": states.get("failed", 0),
                 "transactions_replaced": states.get("replaced", 0),
-                "custody_refused_records": session.refused_custody(),
                 "worker_beat_seconds": float(identity.get("worker_beat", "0")),
                 "log_accepted_leaves": log.next_index,
                 "log_sequenced_leaves": log.sequenced,
@@ -1656,18 +1579,23 @@ class Ledger:
         return self._sender
 
     def _beat(self) -> None:
-        if clock.monotonic() - self._worker_seen < 2:
+        """Note now and then that the worker works, and how it finds its chain."""
+        if clock.monotonic() - self._worker_seen < BEAT_SECONDS:
             return
         self._worker_seen = clock.monotonic()
         self._forget()
         head = self._chain.head()
-        noted = {
-            "worker_beat": str(clock.time()),
-            "head_block": str(head.number),
-            "head_time": str(head.timestamp),
-        }
+        with self._store.read() as session:
+            cursor = session.cursor()
+        noted = self._pulse.note(head, 0 if cursor is None else cursor.number)
         with self._store.write() as session:
-            session.set_identity(noted)
+            session.set_identity(noted | {"worker_beat": str(clock.time()), "worker_trouble": ""})
+
+    def _beat_in_trouble(self, trouble: str) -> None:
+        """Note that the worker is there and cannot go on; nothing where even that can't be written."""
+        with suppress(StoreError), self._store.write() as session:
+            session.set_identity({"worker_beat": str(clock.time()), "worker_trouble": trouble})
+        self._worker_seen = 0.0  # so that it is said at once that it goes on
 
     def delivering(self, **options: Any) -> Delivering:
         """What sends the webhooks' messages; `options` are those of `Delivering`."""
@@ -1727,6 +1655,7 @@ class Ledger:
                 complaint = ""
             except LedgerError as error:
                 verified = False  # who knows what answers next at the node's address
+                self._beat_in_trouble(str(error))
                 if str(error) != complaint:
                     complaint = str(error)
                     _logger.error("%s", complaint)

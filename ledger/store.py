@@ -44,7 +44,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ledger import events, migrations
 from ledger import tables as t
 from ledger.core.records import CustodyRecord
-from ledger.database import WorkerLock, open_database, reason
+from ledger.database import WorkerLock, open_database, reason, says_unwritable
 from ledger.errors import NotFound, ObjectDamaged, StoreError
 from ledger.vault import Place, Sealed, Vault
 from ledger.webhook_rows import WebhookRows
@@ -56,6 +56,8 @@ ERASED = "erased"
 REFERENCE = "reference"  # the kind of term that a trade reference is; the others are container and seal
 _ROWS_AT_A_TIME = 200  # a sealed document has up to 1 MiB
 _IDS_AT_A_TIME = 5_000  # in one query: SQLite takes 32,766 values, PostgreSQL twice as many
+_ROOM = "room"  # the identity value that is written to see whether it can be
+_ROOM_BYTES = 1 << 15
 _logger = logging.getLogger(__name__)
 UNKNOWN = "unknown"  # the name of an event that this version does not know; its arguments are the raw log
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
@@ -981,10 +983,6 @@ class Session:
         """Custody records accepted and not yet in a transaction."""
         return self._number(select(func.count()).select_from(t.custody).where(t.custody.c.state == "waiting"))
 
-    def refused_custody(self) -> int:
-        """Custody records accepted here that the chain refused."""
-        return self._number(select(func.count()).select_from(t.custody).where(t.custody.c.state == "refused"))
-
     def oldest_unsent(self, epoch: int, anchored: int) -> int | None:
         """When the oldest of what has not come on chain was accepted, Unix seconds; None if nothing waits.
 
@@ -1630,6 +1628,7 @@ class Store:
         # Writers of one process queue here, not in the database: SQLite makes them sleep and try again.
         self._turn = threading.Lock()
         self._vault: Vault | None = None
+        self.was_unwritable = False  # the last that was to be written found no room, or was not let
         self._database = open_database(url, create=create)
         try:
             with _translated(self.place):
@@ -1658,10 +1657,45 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One writing transaction: it has the writers' turn from its start to its end; durable when this returns."""
-        with self._turn, _translated(self.place), self._database.writing() as connection:
+        with (
+            self._turn,
+            _translated(self.place),
+            self._noting_whether_writable(),
+            self._database.writing() as connection,
+        ):
             session = Session(connection, self._vault)
             yield session
             session.flush()
+
+    @contextmanager
+    def _noting_whether_writable(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+            self.was_unwritable |= says_unwritable(error)
+            raise
+        self.was_unwritable = False
+
+    def try_writing(self) -> None:
+        """Write as much as a small manifest, and take it back: whether writing is possible now.
+
+        Raises:
+            StoreError: It is not.
+        """
+        with self.write() as session:
+            session.set_identity(
+                {_ROOM: secrets.token_hex(_ROOM_BYTES)}
+            )  # PostgreSQL would shrink what repeats
+            session.remove_identity(_ROOM)
+
+    def require_room(self) -> None:
+        """Refuse a disk that is full, as far as that can be seen from here.
+
+        Raises:
+            StoreError: It is.
+        """
+        with _translated(self.place):
+            self._database.require_room()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

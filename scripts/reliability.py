@@ -51,6 +51,7 @@ ROWS = {
     "E8": "connections that say nothing, bodies of 100 MB, floods of headers",
     "E9": "one client asks too much; the clock jumps an hour",
     "E11": "requests and documents that can be read in two ways",
+    "readiness": "chain, index, worker or database is in trouble: `/readyz` says so within 10 seconds, and when it is over",
     "database-gone": "the database's file is moved away and put back",
     "graceful-stop": "the service is asked to end while it has something under way",
     "G1": "the sender of webhooks is killed again and again while a receiver refuses three of ten",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import anyio
+from anyio import CapacityLimiter
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
@@ -18,6 +20,9 @@ from api.settings import Settings
 from ledger.messages import Message, Readiness
 
 router = APIRouter(tags=["health"])
+_THREADS = CapacityLimiter(
+    4
+)  # of their own: requests that wait for a database that hangs have all the others
 METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -34,9 +39,9 @@ def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Can the service do its job now", responses=problems(NOT_READY))
-def readyz(ledger: TheLedger) -> Readiness:
+async def readyz(ledger: TheLedger) -> Readiness:
     """Tell the truth about database, chain and worker, with the lag and what waits; not ready is a problem of 503."""
-    readiness = ledger.readiness()
+    readiness = await anyio.to_thread.run_sync(ledger.readiness, limiter=_THREADS)
     if not readiness.ready:
         sentence = " ".join(readiness.reasons) or "It has just started; ask again in a few seconds."
         raise Problem(NOT_READY, sentence, readiness.model_dump(mode="json"))

@@ -133,7 +133,6 @@ def test_what_waits_and_how_far_the_chain_is_read_are_told(http):
         "indexed_block_age_seconds",
         "outbox_age_seconds",
         "reorganisations",
-        "custody_refused_records",
         "events",
     ):
         assert f"cargo_ledger_{figure}" in names

@@ -12,7 +12,7 @@ import pytest
 import service_process
 from receivers_at_work import receiving
 from running_service import PASSWORD
-from service_process import ServiceProcess
+from service_process import ServiceProcess, wait_until_ready
 
 from ledger.client import LedgerClient
 from ledger.core.records import ManifestReason
@@ -190,10 +190,3 @@ def post(http, path, body, media_type="application/json"):
     return http.post(
         path, content=body.encode("utf-8", "surrogatepass"), headers={"content-type": media_type}
     )
-
-
-def wait_until_ready(url, seconds=120):
-    deadline = time.monotonic() + seconds
-    while httpx.get(f"{url}/readyz", trust_env=False).status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -10,7 +10,7 @@ import httpx
 import local_network
 import pytest
 from half_sent import HalfSent
-from service_process import ServiceProcess, is_running, wait_until_gone
+from service_process import ServiceProcess, is_running, wait_until_gone, wait_until_ready
 
 from ledger.client import LedgerClient
 from ledger.errors import ServiceUnavailable
@@ -30,16 +30,6 @@ def service(network):
     service = ServiceProcess(network, network.folder)
     yield service
     service.stop()
-
-
-def wait_until_ready(url, seconds=120):
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = httpx.get(f"{url}/readyz", trust_env=False)
-        if answer.status_code == 200:
-            return
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.1)
 
 
 def wait_until_closed(url, seconds=20):

@@ -68,6 +68,7 @@ def test_a_full_disk_refuses_loses_nothing_is_told_and_heals(network, tmp_path, 
                         file.write(bytes(4096))
                 except OSError:
                     pass
+            seconds_until(lambda: "make room" in httpx.get(f"{service.url}/readyz", trust_env=False).text, 20)
             refused = None
             for _ in range(300):  # what is left of allocated pages is used up first
                 refused = cargo.submission(client, now)

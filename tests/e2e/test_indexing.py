@@ -569,7 +569,8 @@ def test_an_indexer_that_silently_takes_no_blocks_makes_the_service_unready(
     founded, open_ledger, node, monkeypatch
 ):
     """The node names new blocks and gives none of them: there is no error, and the worker's heart beats."""
-    monkeypatch.setattr(ledger.ledger, "_STALL_SECONDS", 0.5)
+    monkeypatch.setattr(ledger.readiness, "UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr(ledger.ledger, "BEAT_SECONDS", 0.0)
     at_work = open_ledger(profile=_with(founded, rpc_url=node.url))
     at_work.settle()
     assert at_work.ledger.readiness().ready

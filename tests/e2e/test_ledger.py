@@ -827,9 +827,7 @@ def test_readiness_tells_the_truth(singapore, open_ledger):
     assert singapore.ledger.readiness().ready
     fresh = open_ledger()
     said = fresh.ledger.readiness()
-    assert (
-        not said.ready and not said.worker and "no worker was active in the last 10 seconds" in said.reasons
-    )
+    assert not said.ready and not said.worker and "no worker was active in the last 8 seconds" in said.reasons
     profile = dataclasses.replace(singapore.profile, rpc_url="http://127.0.0.1:1")
     cut_off = open_ledger(profile=profile)
     said = cut_off.ledger.readiness()
@@ -839,25 +837,19 @@ def test_readiness_tells_the_truth(singapore, open_ledger):
 
 @pytest.mark.row("C9")
 def test_a_chain_that_stands_still_is_said(singapore, open_ledger, monkeypatch):
-    monkeypatch.setattr(ledger.ledger, "_STALL_SECONDS", 0.3)
+    monkeypatch.setattr(ledger.ledger, "BEAT_SECONDS", 0.0)
     profile = dataclasses.replace(singapore.profile, block_seconds=1)
-    monkeypatch.setattr(ledger.ledger.Ledger, "_seconds_without_block", _five_times_faster)
     at_work = open_ledger(profile=profile)
     at_work.work()
     assert at_work.ledger.readiness().ready
-    time.sleep(1.2)
+    monkeypatch.setattr(ledger.readiness, "silent_seconds", lambda pace: 0.3)
+    time.sleep(0.4)
+    at_work.ledger.work_once()
     assert any("made no block for" in reason for reason in at_work.ledger.readiness().reasons)
     singapore.anvil.mine(1)
-    at_work.work()
+    at_work.ledger.work_once()
     assert at_work.ledger.readiness().ready
     assert singapore.ledger.readiness().chain  # one whose blocks are made by transactions alone never stands
-
-
-_TRUE_SECONDS = ledger.ledger.Ledger._seconds_without_block
-
-
-def _five_times_faster(self, head):
-    return 5 * _TRUE_SECONDS(self, head)
 
 
 def test_accepting_goes_on_while_the_chain_is_away(singapore):

@@ -17,7 +17,7 @@ import kill_load
 import local_network
 import psycopg
 import pytest
-from service_process import PROJECT, ServiceProcess, is_running, wait_until_gone
+from service_process import PROJECT, ServiceProcess, is_running, wait_until_gone, wait_until_ready
 
 from ledger.vault import add_wrapping_key
 
@@ -99,7 +99,7 @@ def test_each_of_the_processes_answers_at_the_one_port(service):
 def test_what_was_acknowledged_survives_the_death_of_processes_and_of_the_worker(network, service, capsys):
     seed = int(os.environ.get("KILLS_SEED", secrets.randbelow(10**6)))
     chance = random.Random(seed)
-    kill_load.wait_until_ready(service.url)
+    wait_until_ready(service.url)
     load = kill_load.begin(network, service.url)
     try:
         with another_worker(service) as other:
@@ -139,7 +139,7 @@ def kill_one(pid):
 
 
 def test_the_service_comes_back_by_itself_when_its_database_was_gone(service, postgres):
-    kill_load.wait_until_ready(service.url)
+    wait_until_ready(service.url)
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute("ALTER DATABASE many_processes WITH ALLOW_CONNECTIONS false")
         connection.execute(
@@ -151,7 +151,7 @@ def test_the_service_comes_back_by_itself_when_its_database_was_gone(service, po
             assert "many_processes" in answer.text and "cargo@" not in answer.text
         finally:
             connection.execute("ALTER DATABASE many_processes WITH ALLOW_CONNECTIONS true")
-    kill_load.wait_until_ready(service.url)
+    wait_until_ready(service.url)
 
 
 def test_all_of_them_end_when_the_service_does(service):

@@ -15,7 +15,7 @@ import kill_load
 import local_network
 import pytest
 from proof import form
-from service_process import ServiceProcess
+from service_process import ServiceProcess, wait_until_ready
 
 from ledger import devchain
 
@@ -44,7 +44,7 @@ def service(network):
 def test_what_was_acknowledged_survives_twenty_kills(network, service, capsys):
     seed = int(os.environ.get("KILLS_SEED", secrets.randbelow(10**6)))
     chance = random.Random(seed)
-    kill_load.wait_until_ready(service.url)
+    wait_until_ready(service.url)
     load = kill_load.begin(network, service.url)
     victims = chance.choices(["api", "worker", "chain"], weights=[3, 4, 2], k=KILLS)
     started = time.monotonic()

@@ -91,16 +91,6 @@ def opened(client):
     return lodged, opening
 
 
-def wait_until_ready(url, seconds=60):
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = httpx.get(f"{url}/readyz", trust_env=False)
-        if answer.status_code == 200:
-            return
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.2)
-
-
 def begin(network, url):
     """Open a consignment for each of several officers, wait until that is final, and set everybody to work."""
     officers = [secrets.token_bytes(32) for _ in range(OFFICERS)]

@@ -56,6 +56,26 @@ class Cluster:
         """The server's process id."""
         return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
+    def processes(self) -> list[int]:
+        """The process ids of the server and of all that serve for it."""
+        server = self.server()
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [server, *map(int, children)]
+
+    def stop_server(self) -> None:
+        """End the server as a crash would."""
+        self._tell("stop")
+
+    def start_server(self) -> None:
+        """Start it again after `stop_server`; it recovers."""
+        self._tell("start")
+
+    def _tell(self, command: str) -> None:
+        assert self.keeper.stdin is not None and self.keeper.stdout is not None
+        self.keeper.stdin.write(command + "\n")
+        self.keeper.stdin.flush()
+        assert self.keeper.stdout.readline() == "done\n", f"the keeper did not {command} the server"
+
 
 def begin() -> Cluster | None:
     """Start a cluster; None where PostgreSQL is not installed."""

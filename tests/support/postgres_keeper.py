@@ -2,6 +2,7 @@
 
 The cluster has a socket in a temporary folder and no TCP. It ends as soon as the pipe on the keeper's standard input
 closes, which happens when the test run ends, `kill -9` too; if the keeper itself is killed, the kernel ends the server.
+A line on that input ends the server as a crash does (`stop`) or starts it again (`start`); the keeper says when it is done.
 PostgreSQL refuses root: started by root, it runs as `postgres` or `nobody`.
 """
 
@@ -28,18 +29,15 @@ def keep() -> int:
     try:
         become = _other_user(folder)
         _run([*become, str(BINARIES[-1] / "initdb"), "-D", str(folder / "data"), *_INITDB])
-        server = subprocess.Popen(
-            [*become, *_DIES_WITH_US, str(BINARIES[-1] / "postgres"), "-D", str(folder / "data")]
-            + [part for setting in _settings(folder) for part in ("-c", setting)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | _LOCALE,
-            start_new_session=True,
-        )
-        _wait_for(server, folder)
+        server = _start(become, folder)
         print(folder, flush=True)
-        sys.stdin.read()
+        for command in sys.stdin:
+            if command == "stop\n":
+                server.send_signal(signal.SIGQUIT)
+                server.wait(START_SECONDS)
+            else:
+                server = _start(become, folder)
+            print("done", flush=True)
     finally:
         if server is not None:
             server.send_signal(signal.SIGQUIT)  # nobody wants it whole
@@ -58,6 +56,20 @@ _INITDB = (
     "--no-sync",
 )
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "QUIT")
+
+
+def _start(become: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    server = subprocess.Popen(
+        [*become, *_DIES_WITH_US, str(BINARIES[-1] / "postgres"), "-D", str(folder / "data")]
+        + [part for setting in _settings(folder) for part in ("-c", setting)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | _LOCALE,
+        start_new_session=True,
+    )
+    _wait_for(server, folder)
+    return server
 
 
 def _settings(folder: Path) -> list[str]:

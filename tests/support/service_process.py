@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 from local_network import Network
 from running_service import settings_for
 
@@ -124,6 +125,13 @@ class ServiceProcess:
         status = self.process.wait(40)
         self.process.stdout.close()
         return status
+
+
+def wait_until_ready(url: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while (answer := httpx.get(f"{url}/readyz", trust_env=False, timeout=30)).status_code != 200:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)
 
 
 def is_running(pid: int) -> bool:
