@@ -38,15 +38,19 @@ class Stages:
 def how(
     replayed: Replayed, export: Path | None, trust: Path, profile: Path | None, *, signatures: bool
 ) -> How:
-    """The commands by which somebody else comes to the same, and what they must see."""
-    source = shlex.quote(str(export)) if export else f"--profile {shlex.quote(str(profile))}"
+    """The commands by which somebody else comes to the same, and what they must see.
+
+    Files are named without their folders, which are the maker's own.
+    """
+    source = _named(export) if export else f"--profile {_named(profile or Path())}"
     until = "" if export else f" --to {replayed.block}"
     quick = "" if signatures else " --without-signatures"
-    trusted = f"--trust {shlex.quote(str(trust))}"
+    trusted = f"--trust {_named(trust)}"
     digest = None if replayed.digest is None else "0x" + replayed.digest.hex()
     again = [
         Again(
-            f"Replay the same blocks. It must say {replayed.verdict}"
+            "In the folder of the files that are named here: replay the same blocks. It must say "
+            f" {replayed.verdict}"
             + (f", with the digest {digest}" if digest else "")
             + "; two auditors of the same chain to the same block get the same digest, each from a node or file of their own.",
             f"cargo-ledger audit replay {source} {trusted}{until}{quick}",
@@ -74,11 +78,16 @@ def how(
     return How(
         int(time.time()),
         importlib.metadata.version("cargo-ledger"),
-        str(trust),
+        trust.name,
         f"cargo-ledger audit event {source}",
         None if export is None else _sha256(export),
         tuple(again),
     )
+
+
+def _named(path: Path) -> str:
+    """A file's name as a word of a command, never an option of it."""
+    return shlex.quote(f"./{path.name}" if path.name.startswith("-") else path.name)
 
 
 def _sha256(path: Path) -> str:
@@ -97,6 +106,6 @@ def show(page: Page, made: Report, names: list[str]) -> None:
     for name in names:
         page.line(f"Wrote {name}.")
     page.line(
-        f"{made.verdict} as of block {made.replay['as_of']['block']}. {made.heading}",
+        f"{made.verdict} as of block {made.replay['as_of']['block']}. {made.heading} {made.grounds}",
         style="bold green" if made.verdict == "VALID" else "bold red",
     )

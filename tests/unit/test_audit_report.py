@@ -283,3 +283,56 @@ def test_verdict_and_exit_code_are_those_of_the_replay_and_a_broken_chain_says_w
     assert "INVALID The chain of custody does not hold." in text
     assert "it should have been refused as HELD" in text
     assert "Opened" in text and "none: something did not hold" in text
+    assert "No block was judged whole" in text and "1970" not in text
+    assert (
+        "What comes after that was not judged" in text and "No finding in what was read before that" in text
+    )
+    assert "Nothing odd was found in any consignment" not in text and "Nothing was found" not in text
+    findings = text[text.index("It does not change the verdict") :]
+    assert findings.index("INVALID Custody") < findings.index("No finding")
+    not_checked = text[text.index("not checked", text.index("Nothing is trusted but")) :]
+    assert "Custody: Event 3" not in not_checked and "Chain, receipts, sequences" in not_checked
+
+
+def test_a_chain_on_which_nothing_happened_says_so_in_every_part():
+    made, html = reported(WrittenChain(("SG", "NL"), {"exporter": "SG:ACME01"}))
+    text = Text(html).text
+    for said in (
+        "Nothing odd was found in any consignment. No hold is open.",
+        "Nothing was found.",
+        "No consignment was opened.",
+        "No arrival and no departure was recorded.",
+        "No custody record was taken.",
+    ):
+        assert said in text
+    assert "svg" not in Text(html).tags and not made.consignments
+
+
+def test_the_commands_name_files_without_the_maker_s_folders(trade, tmp_path):
+    folder = trade[0]
+    words = ["audit", "report", folder / "chain.audit", "--trust", folder / "sg.trust.json"]
+    words += ["--documents", folder / "details", "--out", tmp_path / "a.html"]
+    result = CliRunner().invoke(app, [str(word) for word in words], prog_name="cargo-ledger")
+    assert result.exit_code == 3, result.output
+    html = (tmp_path / "a.html").read_text()
+    assert "cargo-ledger audit replay chain.audit --trust sg.trust.json" in html
+    assert str(folder) not in html and str(tmp_path) not in html
+
+
+def test_findings_of_consignments_that_are_not_drawn_are_told_and_lead_nowhere(monkeypatch):
+    monkeypatch.setattr(content, "MOST_DRAWN", 1)
+    monkeypatch.setattr(content, "MOST_SPANS", 2)
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    boxes = [chain.consignment("exporter", START + HOUR + n) for n in range(3)]
+    for n, box in enumerate(boxes):
+        for again in range(3):
+            chain.record(K.HOLD, "officer", box, START + DAY + n * 100 + again)
+        chain.record(K.DEPARTURE, "exporter", box, START + DAY + n * 100 + 50)
+    made, html = reported(chain)
+    assert len(made.findings) == made.findings_total == 3 and len(made.consignments) == 1
+    assert len(made.consignments[0].spans) == 2 and made.consignments[0].spans_left_out == 2
+    text = Text(html).text
+    assert "1 of 3 consignments are shown" in text and "2 earlier periods are left out" in text
+    identifiers = {value for name, value in Text(html).attributes if name == "id"}
+    assert made.findings[0].consignment in identifiers
+    assert not {each.consignment for each in made.findings[1:]} & identifiers

@@ -16,16 +16,18 @@ from typing import Any, Literal
 
 from ledger.audit.report import places, telling
 from ledger.audit.report.disclosed import Disclosed
-from ledger.audit.result import Act, ConsignmentHistory, Period, Replayed
+from ledger.audit.result import Act, ConsignmentHistory, Replayed
 from ledger.core.findings import Finding, FindingKind, party_text, time_text
 from ledger.core.records import ZERO32, CustodyKind
 from ledger.core.signatures import checksummed
 
 DAY = 86_400
-MOST_CONSIGNMENTS = 200
+MOST_CONSIGNMENTS = 200  # that are read whole, so that their findings can be told
+MOST_DRAWN = 60  # of them; what was asked for always is
 FILLED_UP_TO = 12  # consignments without findings are drawn until there are so many
 MOST_FINDINGS = 200
 MOST_EVENTS = 60  # of a consignment
+MOST_SPANS = 60  # of a consignment: the latest
 MOST_PLACES = 60  # on the map
 MOST_COLUMNS = 92  # of the picture of volumes
 MOST_ADMINISTRATIONS = 12  # with a row of their own there
@@ -122,7 +124,8 @@ class ToldConsignment:
         state: Where it stands, in words.
         since: From when it is drawn, Unix seconds.
         until: To when: the last act if it is closed, else the report's block.
-        spans: Who, inside what, held, released.
+        spans: Who, inside what, held, released; where there are over `MOST_SPANS`, the latest.
+        spans_left_out: How many are not among them.
         acts: What happened, in order; where there are over `MOST_EVENTS`, the first and the last.
         left_out: How many acts are not among them.
         findings: How many findings it has, by gravity.
@@ -136,6 +139,7 @@ class ToldConsignment:
     since: int
     until: int
     spans: tuple[Span, ...]
+    spans_left_out: int
     acts: tuple[ToldAct, ...]
     left_out: int
     findings: dict[str, int]
@@ -337,7 +341,7 @@ class _Gathering:
         passages = self._passages(acts)
         by_kind, gravest, with_findings = self._count_findings(acts)
         drawn = self._choose(asked, gravest)
-        told, findings = self._tell(drawn, acts.documents)
+        told, findings = self._tell(drawn, len(set(asked)), acts.documents)
         checks = replayed.checks
         heading, grounds = telling.verdict_words(
             replayed.verdict, checks, needs_seals=replayed.trust.consensus != "development"
@@ -501,7 +505,7 @@ class _Gathering:
         return list(drawn)
 
     def _tell(
-        self, drawn: list[bytes], documents: Mapping[bytes, Mapping[str, object]]
+        self, drawn: list[bytes], asked: int, documents: Mapping[bytes, Mapping[str, object]]
     ) -> tuple[list[ToldConsignment], list[ToldFinding]]:
         told, ranked = [], []
         for number, consignment in enumerate(drawn):
@@ -513,7 +517,8 @@ class _Gathering:
                 told.append(self._undrawn(consignment))
                 continue
             acts = {act.digest: act for act in history.connected_acts}
-            told.append(self._consignment(history, documents))
+            if len(told) < max(MOST_DRAWN, asked):
+                told.append(self._consignment(history, documents))
             for finding in history.findings:
                 ranked.append((finding, self._finding(finding, acts[finding.record], documents)))
         for finding in self._replayed.findings() if self._closures else ():
@@ -583,6 +588,7 @@ class _Gathering:
             0,
             0,
             (),
+            0,
             (),
             0,
             {},
@@ -597,6 +603,7 @@ class _Gathering:
         last = max([act.accepted_at for act in history.acts], default=history.opened_at)
         acts = [self._act(act, history.consignment, documents, act.digest in odd) for act in history.acts]
         half = MOST_EVENTS // 2
+        spans = list(_spans(history, documents, self._name))
         shown = acts if len(acts) <= MOST_EVENTS else [*acts[:half], *acts[-half:]]
         return ToldConsignment(
             "0x" + history.consignment.hex(),
@@ -605,7 +612,8 @@ class _Gathering:
             self._state(history),
             history.opened_at,
             last if history.state.closed else max(self._replayed.block_time, last),
-            tuple(_spans(history, documents)),
+            _latest(spans),
+            max(0, len(spans) - MOST_SPANS),
             tuple(shown),
             len(acts) - len(shown),
             {gravity: gravities[gravity] for gravity in telling.GRAVITIES if gravities[gravity]},
@@ -627,8 +635,10 @@ class _Gathering:
             self._evidence(act),
         )
 
-    @staticmethod
-    def _state(history: ConsignmentHistory) -> str:
+    def _name(self, consignment: bytes) -> str:
+        return self._disclosed.references.get(consignment) or telling.short(consignment)
+
+    def _state(self, history: ConsignmentHistory) -> str:
         state = history.state
         words = (
             "Closed: in nobody's charge."
@@ -636,7 +646,8 @@ class _Gathering:
             else f"In the charge of {party_text(state.custodian)}."
         )
         if state.inside is not None:
-            words += f" Inside {telling.short(state.inside)}."
+            name = self._name(state.inside)
+            words += f" Inside {name}" + ("" if name.endswith("…") else ".")
         if state.contents:
             words += f" {len(state.contents)} inside it."
         if state.offered_to is not None:
@@ -654,12 +665,23 @@ def _listed(texts: Iterator[str]) -> str:
     return ", ".join(dict.fromkeys(texts))
 
 
-def _spans(history: ConsignmentHistory, documents: Mapping[bytes, Mapping[str, object]]) -> Iterator[Span]:
+def _latest(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """The latest, in the order they have."""
+    latest = sorted(range(len(spans)), key=lambda place: spans[place].since)[-MOST_SPANS:]
+    return tuple(spans[place] for place in sorted(latest))
+
+
+def _spans(
+    history: ConsignmentHistory,
+    documents: Mapping[bytes, Mapping[str, object]],
+    name: Callable[[bytes], str],
+) -> Iterator[Span]:
     for period in history.holders:
         party = party_text(period.value)
         yield Span("charge", party, f"In the charge of {party}", period.since, period.until)
     for period in history.insides:
-        yield _inside(period)
+        outer = name(period.value)
+        yield Span("inside", outer, f"Inside {outer}", period.since, period.until)
     for hold in history.holds:
         party = party_text(hold.party)
         reason = telling.text_of(documents.get(hold.record, {}), "reason")
@@ -670,11 +692,6 @@ def _spans(history: ConsignmentHistory, documents: Mapping[bytes, Mapping[str, o
         procedure = telling.text_of(documents.get(release.record, {}), "procedure")
         words = f"Released by {party} for {procedure or 'a procedure that is not disclosed'}"
         yield Span("release", party, words, release.released_at, release.voided_at)
-
-
-def _inside(period: Period) -> Span:
-    name = telling.short(period.value)
-    return Span("inside", name, f"Inside {name}", period.since, period.until)
 
 
 def _volumes(by_day: Mapping[int, Counter[bytes]]) -> Volumes:
@@ -720,9 +737,11 @@ def _lateness(acts: _Acts) -> Lateness:
 
 def _not_checked(replayed: Replayed, acts: _Acts, passages: Passages) -> tuple[str, ...]:
     """What this report does not vouch for, in sentences."""
-    said = [
-        f"{check.name.capitalize()}: {check.message}" for check in replayed.checks if check.status != "VALID"
-    ]
+    by_reason: dict[str, list[str]] = {}
+    for check in replayed.checks:
+        if check.status in ("SKIPPED", "ERROR"):
+            by_reason.setdefault(check.message, []).append(check.name)
+    said = [f"{', '.join(names).capitalize()}: {reason}" for reason, names in by_reason.items()]
     log = replayed.fold.log
     if log.without_former:
         said.append(

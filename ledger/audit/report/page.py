@@ -7,10 +7,12 @@ in the page's head lets its one style through and nothing else.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -25,6 +27,7 @@ _FILES = files("ledger.audit.report")
 _MOST_UNPLACED = 100
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _TIMES = frozenset(("accepted_at", "observed_at", "since", "until", "made_at", "starts"))
+_RFC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")  # as the sentences of findings write a time
 _ON_TIME_SECONDS = 3_600  # what was observed that shortly before is not told apart
 
 
@@ -49,6 +52,7 @@ def render(report: Report, block_time: int) -> str:
         "number": lambda number: f"{number:,}".replace(",", "\u202f"),
         "lateness": _lateness,
         "passed": _passed,
+        "moments": lambda sentence: _RFC.sub(_readable, sentence),
     }
     environment.filters |= filters
     return environment.from_string((_FILES / "page.html").read_text(encoding="utf-8")).render(
@@ -59,9 +63,20 @@ def render(report: Report, block_time: int) -> str:
         block_time=block_time,
         age=_age(report.how.made_at - block_time),
         in_short=_in_short(report),
+        broken=[each for each in report.replay["checks"] if each["status"] in ("INVALID", "ERROR")],
+        is_cut_off=_is_cut_off(report),
+        is_any_block_good=report.replay["as_of"]["block"] >= report.replay["chain"]["first_block"],
         figures=_figures(report),
         chosen=_chosen(report),
         drawn={each.id for each in report.consignments},
+        groups=[(kind, list(each)) for kind, each in groupby(report.findings, lambda each: each.kind)],
+        kinds_listed={each.kind for each in report.findings},
+        rows={
+            (told.id, act.evidence.record): f"r{number}-{place}"
+            for number, told in enumerate(report.consignments, 1)
+            for place, act in enumerate(told.acts, 1)
+        },
+        highest=max((count for _, counts in report.volumes.rows for count in counts), default=0),
         timelines=[
             "" if each.undrawn else pictures.timeline(number, each)
             for number, each in enumerate(report.consignments, 1)
@@ -99,6 +114,13 @@ def _moment(seconds: int) -> str:
         return datetime.fromtimestamp(seconds, UTC).strftime("%-d %b %Y %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return time_text(seconds)
+
+
+def _readable(written: re.Match[str]) -> str:
+    try:
+        return _moment(int(datetime.fromisoformat(written[0]).timestamp()))
+    except ValueError:  # a seal may be called so
+        return written[0]
 
 
 def span_text(seconds: int) -> str:
@@ -149,13 +171,21 @@ def _in_short(report: Report) -> str:
         + " for a closer look."
         if told
         else "Nothing odd was found in any consignment."
+        if not _is_cut_off(report)
+        else "Nothing odd was found in what was read before that."
     )
     holds = (
         "No hold is open."
         if not report.open_holds
         else f"{_counted(report.open_holds, 'hold')} {'is' if report.open_holds == 1 else 'are'} open."
     )
-    return f"{found} {holds}"
+    cut_off = "What comes after that was not judged, and what is told here was read before it. "
+    return f"{cut_off if _is_cut_off(report) else ''}{found} {holds}"
+
+
+def _is_cut_off(report: Report) -> bool:
+    """Whether the replay ended before the last block, because something did not hold."""
+    return report.replay["digest"] is None
 
 
 def _figures(report: Report) -> list[tuple[str, int]]:
@@ -173,12 +203,19 @@ def _figures(report: Report) -> list[tuple[str, int]]:
 
 def _chosen(report: Report) -> str:
     drawn, total = len(report.consignments), report.consignments_total
+    named = (
+        ""
+        if all(each.reference for each in report.consignments)
+        else " A consignment whose trade reference no document shows goes by its id."
+    )
     if drawn >= total:
-        return f"All {total:,} are shown." if total > 1 else ""
+        return (f"All {total:,} are shown." if total > 1 else "") + named
+    left = total - drawn
     return (
         f"{drawn} of {_counted(total, 'consignment')} are shown: those that were asked for, then those with the gravest "
-        f"findings, then the newest. {_counted(total - drawn, 'consignment')} left out."
-    ).replace("consignments left", "consignments are left")
+        f"findings, then the newest. {_counted(left, 'consignment')} {'is' if left == 1 else 'are'} left out; each is shown "
+        f"by --consignment and its id.{named}"
+    )
 
 
 def _volume_rows(report: Report) -> list[tuple[str, int, int, str, int]]:

@@ -25,7 +25,9 @@ _LANES = (
     ("release", "released by"),
 )
 _LANE, _BAR, _HEAD = 26, 18, 17  # pixels: a lane, its bar, a lane's name
+_NARROWEST, _LETTER, _PADDING = 320, 7.2, 14  # pixels: the picture on a phone, a letter, beside a name
 _MARKS = {"ARRIVAL": "▼", "DEPARTURE": "▲"}
+_LEAST_COLUMNS = 14  # of the picture of volumes: a bar is a bar, however few the days
 _MAP_WIDTH, _MAP_HEIGHT, _LEAST_SPAN = 720.0, 380.0, 12.0  # units, and degrees of longitude
 
 
@@ -57,7 +59,7 @@ def _moment(seconds: int, span: int) -> str:
         return time.strftime("%-d %b %Y")
     if span > 3_600:
         return time.strftime("%-d %b %H:%M")
-    return time.strftime("%H:%M:%S")
+    return time.strftime("%-d %b %H:%M:%S")
 
 
 # ---------------------------------------------------------------------------------------------------------- timeline
@@ -81,10 +83,10 @@ def timeline(number: int, told: ToldConsignment) -> Markup:
         y += _HEAD
         ends: list[float] = []  # of each line: what lies over another of its lane goes a line below it
         for each in spans:
-            left, right = at(each.since), at(until if each.until is None else each.until)
-            line = next((n for n, end in enumerate(ends) if end <= left), len(ends))
-            ends[line : line + 1] = [right]
-            parts.append(_bar(y + line * _LANE, left, right, each))
+            bar = _Bar(each, at(each.since), at(until if each.until is None else each.until))
+            line = next((n for n, end in enumerate(ends) if end <= bar.taken[0]), len(ends))
+            ends[line : line + 1] = [bar.taken[1]]
+            parts.append(bar.drawn(y + line * _LANE))
         y += len(ends) * _LANE
     parts.append(_text("0", y + 12, "passages and other records", "lane"))
     y += _HEAD
@@ -101,27 +103,60 @@ def timeline(number: int, told: ToldConsignment) -> Markup:
         f"From {time_text(since)} to {time_text(until)}: periods of charge {counted['charge']}, holds {counted['hold']}, "
         f"releases {counted['release']}, passages {sum(act.kind in _MARKS for act in told.acts)}. The list below has each "
         "with its time."
+        + (f" {told.spans_left_out} earlier periods are left out." if told.spans_left_out else "")
     )
     title = f"Custody of consignment {told.reference or told.id}"
     return _picture(f"timeline-{number}", title, description, y + 18, parts)
 
 
-def _bar(y: float, left: float, right: float, span: Span) -> Markup:
-    """A period; its name is cut where the bar ends."""
-    return Markup(
-        '<g><title>{title}</title><svg x="{x:.2f}%" y="{y:g}" width="{width:.2f}%" height="{height}">'
-        '<rect width="100%" height="100%" rx="3" class="bar {lane}"/><text x="8" y="13" class="on {lane}">{name}</text></svg>'
-        '<line x1="{x:.2f}%" x2="{x:.2f}%" y1="{y:g}" y2="{below:g}" class="edge {lane}"/></g>'
-    ).format(
-        title=printable(f"{span.words}, {time_text(span.since)} to {_end(span.until)}"),
-        x=left,
-        y=y,
-        width=right - left,
-        height=_BAR,
-        below=y + _BAR,
-        lane=span.lane,
-        name=printable(span.value) + ("" if span.until is not None else " →"),
-    )
+class _Bar:
+    """A period; its name stands in the bar, or beside one that is too short for it."""
+
+    def __init__(self, span: Span, left: float, right: float) -> None:
+        self._span, self._left, self._right = span, left, right
+        self._name = printable(span.value) + ("" if span.until is not None else " →")
+        need = 100 * (_PADDING + _LETTER * len(self._name)) / _NARROWEST
+        if right - left >= need or (right + need > 100 and left - need < 0):
+            self._anchor, self.taken = "", (left, right)
+        elif right + need <= 100:
+            self._anchor, self.taken = "start", (left, right + need)
+        else:
+            self._anchor, self.taken = "end", (left - need, right)
+
+    def drawn(self, y: float) -> Markup:
+        """The bar, its name and its beginning, from `y` down."""
+        span = self._span
+        name = Markup('<text x="8" y="13" class="on {}">{}</text>').format(span.lane, self._name)
+        inside, beside = (Markup(""), name) if self._anchor else (name, Markup(""))
+        if beside:
+            before = self._anchor == "end"
+            beside = Markup(
+                '<svg x="{:.2f}%" y="{:g}" height="{}" overflow="visible">'
+                '<text x="{}" y="13" class="beside {}" text-anchor="{}">{}</text></svg>'
+            ).format(
+                self._left if before else self._right,
+                y,
+                _BAR,
+                -6 if before else 6,
+                span.lane,
+                self._anchor,
+                self._name,
+            )
+        return Markup(
+            '<g><title>{title}</title><svg x="{x:.2f}%" y="{y:g}" width="{width:.2f}%" height="{height}">'
+            '<rect width="100%" height="100%" rx="3" class="bar {lane}"/>{inside}</svg>'
+            '<line x1="{x:.2f}%" x2="{x:.2f}%" y1="{y:g}" y2="{below:g}" class="edge {lane}"/>{beside}</g>'
+        ).format(
+            title=printable(f"{span.words}, {time_text(span.since)} to {_end(span.until)}"),
+            x=self._left,
+            y=y,
+            width=self._right - self._left,
+            height=_BAR,
+            below=y + _BAR,
+            lane=span.lane,
+            inside=inside,
+            beside=beside,
+        )
 
 
 def _end(until: int | None) -> str:
@@ -146,7 +181,7 @@ def _mark(x: float, y: float, kind: str, is_finding: bool, words: str) -> Markup
 def volumes(told: Volumes) -> Markup:
     """Custody records by administration and day: a row an administration, a bar a column, one scale for all."""
     most = max((count for _, counts in told.rows for count in counts), default=0) or 1
-    columns = len(told.starts)
+    columns = max(len(told.starts), _LEAST_COLUMNS)
     parts: list[Markup] = []
     y = 0.0
     for name, counts in told.rows:
@@ -165,12 +200,11 @@ def volumes(told: Volumes) -> Markup:
             )
         parts.append(Markup('<line x1="0" x2="100%" y1="{0:g}" y2="{0:g}" class="axis"/>').format(y + 46))
         y += 56
-    span = columns * told.days_a_column * 86_400
-    if columns > 1:
-        parts.append(_text("0", y + 8, _moment(told.starts[0], max(span, 4 * 86_400)), "tick"))
-        parts.append(_text("100%", y + 8, _moment(told.starts[-1], max(span, 4 * 86_400)), "tick", "end"))
-    elif columns:
-        parts.append(_text("0", y + 8, _moment(told.starts[0], 4 * 86_400), "tick"))
+    span = max(len(told.starts) * told.days_a_column, 4) * 86_400
+    if told.starts:
+        parts.append(_text("0", y + 8, _moment(told.starts[0], span), "tick"))
+    if len(told.starts) == columns:
+        parts.append(_text("100%", y + 8, _moment(told.starts[-1], span), "tick", "end"))
     unit = "day" if told.days_a_column == 1 else f"{told.days_a_column} days"
     return _picture(
         "volumes",

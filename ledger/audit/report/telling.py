@@ -154,11 +154,11 @@ def verdict_words(verdict: Verdict, checks: tuple[Check, ...], *, needs_seals: b
         broken = next(check for check in checks if check.status in ("INVALID", "ERROR"))
         return "The chain of custody does not hold.", broken.message
     missing = [
-        check.name
+        f"{check.name.capitalize()}: {check.message}"
         for check in checks
         if check.status in ("SKIPPED", "ERROR") and (needs_seals or check.name != "seals")
     ]
     return (
         "No verdict can be given.",
-        f"Nothing was found to be broken, but not all that a verdict needs was shown: {', '.join(missing)}.",
+        "Nothing was found to be broken, but not all that a verdict needs was shown. " + " ".join(missing),
     )
