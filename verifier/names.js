@@ -62,3 +62,9 @@ export function oneLine(text) {
   const line = text.split(SPACES).filter((word) => word).join(" ");
   return [...line].filter((character) => character === " " || !/[\p{C}\p{Z}]/u.test(character)).slice(0, 120).join("");
 }
+
+const TURNS_TEXT = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]|(?!\n)\p{Cc}|\p{Cs}/gu;
+
+/** A text of others as it is shown: control and direction characters become escapes, lines stay. */
+export const printable = (text) =>
+  text.replace(TURNS_TEXT, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);

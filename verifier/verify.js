@@ -30,22 +30,24 @@ const LOG = "ManifestLog";
 const CONSIGNMENTS = "ConsignmentLedger";
 
 /**
- * Judge an evidence file.
+ * Read and judge an evidence file.
  *
  * @param {Uint8Array} data The file.
  * @param {import("./format/trust.js").Trust} trust What is taken for granted.
  * @param {number} now The device's clock, Unix seconds.
  * @param {number} clockFloor The newest time that is known to have passed; a clock behind it is wrong.
  * @param {(done: number, of: number) => void} progress Told of the signatures, which are what takes time.
- * @returns {{verdict: string, asOf: ?{block: bigint, time: bigint, ageSeconds: bigint}, state: string,
- *   checks: {name: string, status: string, message: string}[], trust: string}}
+ * @returns {{report: {verdict: string, asOf: ?{block: bigint, time: bigint, ageSeconds: bigint}, state: string,
+ *   checks: {name: string, status: string, message: string}[], trust: string}, run: ?Verification}} The report, and the
+ *   run with what it has established; none of bytes that could not be read.
  */
 export function verify(data, trust, now, clockFloor = 0, progress = () => {}) {
   try {
-    return new Verification(new Evidence(data), trust, BigInt(now), BigInt(clockFloor), progress).report();
+    const run = new Verification(new Evidence(data), trust, BigInt(now), BigInt(clockFloor), progress);
+    return { report: run.report(), run };
   } catch (problem) {
     const { status, message } = refusalOf(problem);
-    return unread(status, message, trust.sha256);
+    return { report: unread(status, message, trust.sha256), run: null };
   }
 }
 
@@ -79,6 +81,7 @@ class Verification {
     this.custody = new Custody();
     this.manifestWords = "";
     this.isCustodyProven = false;
+    this.isUnopened = false;
 
     this.leaf = leafHash(this.record, this.manifest.signature);
     this.digests = evidence.custody.map(({ record }) => custodyDigest(record, trust.consignmentsDomain));
@@ -307,6 +310,7 @@ class Verification {
     if (custody.length === 0) {
       if (this.word(CONSIGNMENTS, trailSlot(consignment)) !== ZERO32)
         throw invalid("The consignment has a history, and the file shows none of it.");
+      this.isUnopened = true;
       throw skipped("The consignment was not opened on chain as of this block.");
     }
     this.requireConnected();

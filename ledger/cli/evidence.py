@@ -24,11 +24,13 @@ from ledger.cli.options import (
 )
 from ledger.cli.output import Output, Page
 from ledger.cli.service import ServiceReader, SignIn, service_reader, sign_in
+from ledger.cli.words import value_text
 from ledger.core.identifiers import Party
 from ledger.errors import ServiceError
 
 if TYPE_CHECKING:
     from ledger.core.consolidated import Contents
+    from ledger.core.leaves import LeafValue
     from ledger.core.verdict import Report
 
 _HEX32 = re.compile(r"(0x)?[0-9a-fA-F]{64}")
@@ -165,18 +167,23 @@ def verify(
     Exit code 0 VALID, 1 INVALID (also if a file of what is inside does not pass), 3 INDETERMINATE.
     """
     from ledger.core import evidence
+    from ledger.core.shown import shown
     from ledger.core.verify import verify as judge
 
     data = files.read(file, evidence.MAX_BYTES)
     pinned, time, floor = files.read_trust(trust), _seconds(now), _floor(clock_floor)
     report = judge(data, pinned, time, clock_floor=floor)
     counted = None
+    fields: dict[str, LeafValue] = {}
+    if report.as_of is not None:
+        read = evidence.Evidence.decode(data)
+        fields = shown(read, pinned, report)
     if contents and report.as_of is not None:
         from ledger.core.consolidated import count
 
         inner = [files.read(each, evidence.MAX_BYTES) for each in contents]
-        counted = count(evidence.Evidence.decode(data), inner, pinned, time, clock_floor=floor)
-    _tell(report, Output(as_json), counted)
+        counted = count(read, inner, pinned, time, clock_floor=floor)
+    _tell(report, Output(as_json), counted, fields)
 
 
 @app.command(
@@ -254,7 +261,7 @@ def absent(
     whose = pinned.code if by is None else by.administration_bytes
     _tell(
         judge(
-            evidence.Evidence.decode(data),
+            data,
             pinned,
             _seconds(now),
             what,  # type: ignore[arg-type]  # `_what` has read it
@@ -265,8 +272,12 @@ def absent(
     )
 
 
-def _tell(report: Report, out: Output, counted: Contents | None = None) -> None:
+def _tell(
+    report: Report, out: Output, counted: Contents | None = None, fields: dict[str, LeafValue] | None = None
+) -> None:
     data = report.to_json()
+    if fields is not None:
+        data["shown"] = fields
     if counted is not None:
         data["contents"] = dataclasses.asdict(counted)
 
@@ -279,6 +290,9 @@ def _tell(report: Report, out: Output, counted: Contents | None = None) -> None:
             ("check", "status", "what"),
             [(each.name, each.status, each.message) for each in report.checks],
         )
+        if fields:
+            rows = [(pointer, value_text(value)) for pointer, value in fields.items()]
+            page.table("The manifest says", ("field", "value"), rows)
         as_of = data["as_of"]
         when = (
             "no block"

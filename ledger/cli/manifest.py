@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from ledger.cli.options import (
     pointer,
 )
 from ledger.cli.output import Output, Page
-from ledger.cli.words import counted
+from ledger.cli.words import counted, value_text
 from ledger.core import documents
 from ledger.core.disclosures import Disclosure
 from ledger.errors import DigestMismatch, InvalidDisclosure
@@ -175,7 +174,7 @@ def disclose(
         page.table(
             f"Disclosed of {file}",
             ("field", "value"),
-            [(each.pointer, _value_text(each.value)) for each in disclosure.fields],
+            [(each.pointer, value_text(each.value)) for each in disclosure.fields],
         )
         shown = f"{counted(len(disclosure.fields), 'field')} of {disclosure.leaves}"
         page.line(
@@ -230,7 +229,7 @@ def verify_disclosure(
     )
 
     def show(page: Page) -> None:
-        page.table("", ("field", "value"), [(each["pointer"], _value_text(each["value"])) for each in fields])
+        page.table("", ("field", "value"), [(each["pointer"], value_text(each["value"])) for each in fields])
         page.line("VALID: " + sentence, style="bold green")
 
     out.answer(
@@ -243,10 +242,6 @@ def verify_disclosure(
         },
         show,
     )
-
-
-def _value_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 for part in (manifest_lodging.app, manifest_view.app, manifest_proof.app):

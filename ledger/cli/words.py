@@ -5,6 +5,7 @@ Words of the field: "in the charge of", "handover accepted", "released for expor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -153,3 +154,8 @@ def _party(text: str) -> str:
     from ledger.core.identifiers import Party
 
     return str(Party.from_bytes(bytes.fromhex(text[2:]))) if text.startswith("0x") else text
+
+
+def value_text(value: object) -> str:
+    """A document's value in a table: texts as they are, others as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -11,32 +11,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from ledger.core.custody import Hold
 from ledger.core.evidence import Evidence
 from ledger.core.findings import party_text, time_text
-from ledger.core.records import CustodyKind
+from ledger.core.identifiers import TradeReference
+from ledger.core.records import CustodyKind, blind, consignment_id
 from ledger.core.trust import Trust
 from ledger.core.verdict import Check, Report, conclude
-from ledger.core.verify import Verification
+from ledger.core.verify import Verification, read_evidence
+from ledger.errors import InvalidIdentifier
 
 What = Literal["release", "hold", "closure"]
-_RESTS_ON = {
-    "release": ("custody", "signatures", "authority", "seals", "freshness"),
-    "hold": ("custody", "signatures", "authority", "seals", "freshness"),
-    "closure": ("succession", "seals", "freshness"),
-}
+_LODGED = ("issuer", "inclusion", "lodged")
+_HISTORY = ("binding", "custody", "signatures", "authority")
+_BLOCK = ("seals", "freshness")
 
 
 def absent(
-    evidence: Evidence, trust: Trust, now: int, what: What, administration: bytes, *, clock_floor: int = 0
+    evidence: Evidence | bytes,
+    trust: Trust,
+    now: int,
+    what: What,
+    administration: bytes,
+    *,
+    clock_floor: int = 0,
 ) -> Report:
     """Judge whether a file shows that something was not on chain.
 
     Args:
-        evidence: The file.
+        evidence: The file, or its bytes; bytes that are no evidence file get a verdict too, never a pass.
         trust: What is taken for granted.
         now: The device's clock, Unix seconds.
         what: `release`: the administration never released or cleared the consignment. `hold`: none of its parties has
-            a hold open on it. `closure`: the manifest shown was not amended or withdrawn.
+            a hold open on it, or on anything that it is in. `closure`: the manifest shown was lodged, and neither
+            amended nor withdrawn.
         administration: Whose release or hold, 8 bytes.
         clock_floor: As in `verify`.
 
@@ -44,12 +52,27 @@ def absent(
         A report over the checks that the proof rests on: VALID if it was not there, INVALID if it was or the file does
         not hold, else INDETERMINATE.
     """
-    run = Verification(evidence, trust, now, clock_floor)
+    read = read_evidence(evidence, trust)
+    if isinstance(read, Report):
+        return read
+    run = Verification(read, trust, now, clock_floor)
     report = run.report()
-    checks = [check for check in report.checks if check.name in _RESTS_ON[what]]
-    if run.is_unopened and what != "closure":
-        whole = "The chain has no history of this consignment: it was never opened."
-        checks = [Check("custody", "VALID", whole) if check.name == "custody" else check for check in checks]
+    replaced: dict[str, Check] = {}
+    rests_on: tuple[str, ...]
+    if what == "closure":
+        rests_on = (*_LODGED, "succession", *_BLOCK)
+        if report.check("document").status == "INVALID":
+            rests_on = ("document", *rests_on)
+    elif run.is_unopened:
+        rests_on = (
+            *_LODGED,
+            *_HISTORY,
+            *_BLOCK,
+        )  # nobody but the manifest's author says which consignment it is
+        replaced = _unopened(run)
+    else:
+        rests_on = (*_HISTORY, *_BLOCK)
+    checks = [replaced.get(check.name, check) for check in report.checks if check.name in rests_on]
     found = _FINDERS[what](run, administration)
     if found:
         checks.append(Check("absence", "INVALID", found))
@@ -60,19 +83,32 @@ def absent(
         state = found or "Nothing is shown: the file does not hold."
     else:
         when = f"as of block {report.as_of.block}, {time_text(report.as_of.time)}"
-        state = f"{_sentence(what, administration)} {when}."
+        state = f"{_sentence(what, read, administration)} {when}."
     return Report(verdict, report.as_of, state, tuple(checks), report.trust)
 
 
-def _sentence(what: What, administration: bytes) -> str:
+def _unopened(run: Verification) -> dict[str, Check]:
+    """What stands for two checks of a consignment without a history: there is none, and whose it would be."""
+    evidence, party = run.evidence, run.record.party
+    unopened = "The chain has no history of this consignment: it was never opened."
+    replaced = {"custody": Check("custody", "VALID", unopened)}
+    try:
+        TradeReference.parse(evidence.reference)
+    except InvalidIdentifier:
+        return replaced
+    if consignment_id(party, blind(evidence.consignment_key, evidence.reference)) == evidence.consignment:
+        whose = f"{evidence.reference} would be the consignment that {party_text(party)} opens."
+        replaced["binding"] = Check("binding", "VALID", whose)
+    return replaced
+
+
+def _sentence(what: What, evidence: Evidence, administration: bytes) -> str:
     if what == "closure":
-        return "The manifest shown was neither amended nor withdrawn"
+        return f"Manifest 0x{evidence.manifest.id.hex()[:8]}… was neither amended nor withdrawn"
     who = party_text(administration)
-    return (
-        f"{who} had never released this consignment"
-        if what == "release"
-        else f"{who} had no hold open on this consignment"
-    )
+    if what == "release":
+        return f"{who} had never released {evidence.reference}"
+    return f"{who} had no hold open on {evidence.reference}, nor on anything it is in,"
 
 
 def _found_release(run: Verification, administration: bytes) -> str:
@@ -89,9 +125,16 @@ def _found_release(run: Verification, administration: bytes) -> str:
 
 
 def _found_hold(run: Verification, administration: bytes) -> str:
-    for hold in run.custody.holds(run.evidence.consignment):
-        if hold.party[:8] == administration:
-            return f"It is on hold by {party_text(hold.party)} since {time_text(hold.at)}."
+    def of_it(consignment: bytes) -> Hold | None:
+        holds = run.custody.holds(consignment)
+        return next((hold for hold in holds if hold.party[:8] == administration), None)
+
+    at: bytes | None = run.evidence.consignment
+    while at is not None:
+        if hold := of_it(at):
+            which = "It" if at == run.evidence.consignment else f"It is inside 0x{at.hex()[:8]}…, which"
+            return f"{which} is on hold by {party_text(hold.party)} since {time_text(hold.at)}."
+        at = run.custody.parent(at)
     return ""
 
 

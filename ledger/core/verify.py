@@ -75,14 +75,22 @@ def verify(evidence: Evidence | bytes, trust: Trust, now: int, *, clock_floor: i
     Returns:
         The report, whatever the file holds.
     """
-    if isinstance(evidence, bytes | bytearray):
-        try:
-            evidence = Evidence.decode(bytes(evidence))
-        except UnknownEvidenceVersion as error:
-            return _unread("ERROR", str(error), trust)
-        except InvalidEvidence as error:
-            return _unread("INVALID", str(error), trust)
-    return Verification(evidence, trust, now, clock_floor).report()
+    read = read_evidence(evidence, trust)
+    if isinstance(read, Report):
+        return read
+    return Verification(read, trust, now, clock_floor).report()
+
+
+def read_evidence(evidence: Evidence | bytes, trust: Trust) -> Evidence | Report:
+    """Read a file, or report that its bytes are none; what is read already is given back."""
+    if isinstance(evidence, Evidence):
+        return evidence
+    try:
+        return Evidence.decode(bytes(evidence))
+    except UnknownEvidenceVersion as error:
+        return _unread("ERROR", str(error), trust)
+    except InvalidEvidence as error:
+        return _unread("INVALID", str(error), trust)
 
 
 def _unread(status: Status, sentence: str, trust: Trust) -> Report:

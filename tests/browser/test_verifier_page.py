@@ -6,8 +6,9 @@ import socket
 import time
 
 import pytest
+import sealed_headers
 import second_verifier
-from evidence_maker import World, history
+from evidence_maker import World, document, history
 
 from ledger.core import canonical
 from ledger.core.records import CustodyKind
@@ -90,17 +91,19 @@ def test_both_files_chosen_by_keyboard_alone_give_the_verdict_first_then_age_sta
         chooser.value.set_files(upload(f"{kind}.json", files[kind]))
     assert shown(page) == "VALID"
     page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "print"
     order = page.eval_on_selector_all(
         "#result > *", "all => all.map((each) => each.className || each.tagName)"
     )
-    assert order == ["verdict", "as-of", "state", "H3", "OL", "H3", "DL"]
+    assert order == ["verdict", "as-of", "state", "H3", "DL", "H3", "OL", "H3", "DL"]
     assert "4 minutes ago: block 500" in page.inner_text(".as-of")
     state = page.inner_text(".state")
     assert state.startswith("Current. In the charge of SG:CARR01. Released for export by SG on ")
     assert state.endswith("(sanitary inspection); may go, as far as SG is concerned.")
     assert page.locator("#result li").count() == 11
-    assert "0x" + Trust.decode(files["trust"]).sha256.hex() in page.inner_text("dl")
+    assert "0x" + Trust.decode(files["trust"]).sha256.hex() in page.inner_text("dl >> nth=1")
     assert page.inner_text("#announcement") == f"VALID. {state}"
     assert page.get_attribute("#announcement", "aria-live") == "polite"
 
@@ -117,7 +120,7 @@ def test_files_dropped_together_are_told_apart_by_what_they_are(page, files):
     both = [["one.json", encoded["evidence"]], ["two.json", encoded["trust"]]]
     page.evaluate(drop, [both, "footer"])
     assert shown(page) == "VALID"
-    assert "two.json" in page.inner_text("dl")
+    assert "two.json" in page.inner_text("dl >> nth=1")
     page.evaluate(drop, [[["other.json", base64.b64encode(b"{}").decode()]], "[data-kind=evidence]"])
     page.wait_for_selector("[data-verdict=INVALID]")
     page.evaluate(drop, [[*both, ["three.json", encoded["trust"]]], "footer"])
@@ -152,6 +155,160 @@ def test_what_may_not_go_is_said_as_that_and_an_unread_file_is_no_pass(page, fil
     choose(page, {"evidence": b"[" * (4 << 20) + b"]"})
     page.wait_for_selector("[data-verdict=INVALID]")
     assert "4194305 bytes, 4194304 are allowed" in page.inner_text("ol")
+
+
+def test_what_the_manifest_shows_is_there_to_be_compared_and_gone_where_the_file_does_not_hold(page, files):
+    choose(page, files)
+    shown(page)
+    rows = page.eval_on_selector_all(
+        "dl:first-of-type dt", "all => all.map((dt) => [dt.textContent, dt.nextElementSibling.textContent])"
+    )
+    assert ["/containers/0/number", "CSQU3054383"] in rows and ["/references/0/scheme", "ducr"] in rows
+    forged = files["evidence"].replace(b"CSQU3054383", b"CSQU3054384")
+    choose(page, {"evidence": forged})
+    page.wait_for_selector("[data-verdict=INVALID]")
+    assert page.locator("dl").count() == 1 and "CSQU" not in page.inner_text("#result")
+
+
+def test_a_value_that_would_turn_its_line_around_is_shown_as_what_it_is(page):
+    now = int(time.time())
+    note = "not\u202e321 \u2066KO\u2069"
+    world, manifest = history(_of_now(World(), now), content=document(note=note))
+    trust = world.trust(expires_at=now + 10**6).encode()
+    choose(page, {"trust": trust, "evidence": world.evidence(manifest, show=[""]).encode()})
+    assert shown(page) == "VALID"
+    said = page.inner_text("dl >> nth=0")
+    assert "not\\u202e321 \\u2066KO\\u2069" in said and "\u202e" not in said
+
+
+def test_that_something_was_not_there_is_asked_by_keyboard_and_answered_in_words(page, files):
+    choose(page, files)
+    shown(page)
+    page.focus("summary")
+    page.keyboard.press("Enter")
+    assert page.is_disabled("#by")
+    page.focus("#asked")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector(".asked")
+    assert page.inner_text(".asked") == "Asked: that our administration never released it."
+    page.wait_for_selector("[data-verdict=INVALID]")
+    assert page.inner_text(".state").startswith("SG released it on ")
+    assert page.inner_text(".verdict p").startswith("It was there, or")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_selector("[data-verdict=VALID]")
+    assert page.inner_text(".state").startswith("SG had no hold open on ducr:9GB123456789000-INV1")
+    page.keyboard.press("Tab")
+    page.keyboard.type("nl")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("[data-verdict=INVALID]")
+    assert page.inner_text(".state").startswith("It is on hold by NL since ")
+    assert "absence" in page.inner_text("li:last-child")
+    page.fill("#by", "N-")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "an administration's code, as NL" in page.inner_text("#problem") and page.is_hidden("#result")
+    page.select_option("#asked", "closure")
+    page.wait_for_selector("[data-verdict=VALID]")
+    assert "was neither amended nor withdrawn as of block 500" in page.inner_text(".state")
+
+
+def test_what_is_inside_is_counted_from_the_files_of_its_contents(page):
+    now = int(time.time())
+    world = _of_now(World(), now)
+    name, key = "bl:CONTAINER", b"\x77" * 32
+    outer = world.lodge(
+        world.manifest("carrier", document(name), consignment=world.consignment("carrier", name, key))
+    )
+    world.open(outer, "carrier", name, key)
+    boxes = []
+    for n in range(3):
+        named = f"bl:BOX-{n}", bytes((n + 1,)) * 32
+        consignment = world.consignment("carrier", *named)
+        box = world.lodge(world.manifest("carrier", document(named[0]), consignment=consignment))
+        world.open(box, "carrier", *named)
+        world.record(
+            CustodyKind.CONSOLIDATE,
+            "carrier",
+            consignment,
+            subject=outer.record.consignment,
+            others=[outer.record.consignment],
+        )
+        boxes.append((box, *named))
+    world.record(CustodyKind.HOLD, "foreign_officer", boxes[1][0].record.consignment)
+    inner = [world.evidence(box, reference=name, key=key).encode() for box, name, key in boxes]
+    choose(
+        page,
+        {
+            "trust": world.trust(expires_at=now + 10**6).encode(),
+            "evidence": world.evidence(outer, reference=name, key=key).encode(),
+        },
+    )
+    assert shown(page) == "VALID"
+    page.set_input_files("#contents-file", [upload(f"{n}.json", inner[n]) for n in (0, 1)])
+    page.wait_for_selector(".inside")
+    assert page.inner_text(".inside") == "3 inside, files for 2: one missing; 1 on hold."
+    assert page.get_attribute(".inside", "data-lacking") == ""
+    assert page.inner_text("#announcement").endswith("one missing; 1 on hold.")
+    assert "Inside, file 2" in page.inner_text("dl >> nth=1")
+    page.set_input_files("#contents-file", [upload(f"{n}.json", inner[n]) for n in range(3)])
+    page.wait_for_function("() => document.querySelector('.inside')?.textContent.includes('none missing')")
+    page.set_input_files("#contents-file", [upload("0.json", inner[0][:-1])])
+    page.wait_for_function("() => document.querySelector('.inside')?.textContent.includes('does not pass')")
+
+
+@pytest.fixture
+def seen(page):
+    """The page with a browser that has seen nothing yet, and forgets what it sees here."""
+    page.evaluate("localStorage.clear()")
+    yield page
+    page.evaluate("localStorage.clear()")
+
+
+def test_a_clock_set_back_behind_the_newest_sealed_block_is_told_and_makes_nothing_fresher(seen, files):
+    choose(seen, files)
+    assert shown(seen) == "VALID"
+    assert "none before this file, on this device" in seen.inner_text("dl >> nth=1")
+    now = int(time.time())
+    older, manifest = history(_of_now(World(), now - 10_000))
+    seen.add_init_script("const right = Date.now; Date.now = () => right() - 5_000_000")
+    seen.reload()
+    choose(seen, files | {"evidence": older.evidence(manifest).encode()})
+    seen.wait_for_selector("[data-verdict=INDETERMINATE]")
+    assert "has passed: set it; the age is not known." in seen.inner_text("ol")
+    assert "kept on this device" in seen.inner_text("dl >> nth=1")
+    assert "2 hours ago" in seen.inner_text(".as-of")
+    seen.evaluate("localStorage.clear()")  # without the floor this very file passes by that clock
+    seen.reload()
+    choose(seen, files | {"evidence": older.evidence(manifest).encode()})
+    assert shown(seen) == "VALID"
+
+
+def test_a_header_that_nobody_sealed_moves_no_clock(seen):
+    now = int(time.time())
+    world, manifest = history(_of_now(World(), now))
+    headers = world.headers
+    world.headers = lambda **options: headers(
+        **options | {"sealers": sealed_headers.KEYS[4:], "time": now + 10**6}
+    )
+    choose(
+        seen,
+        {
+            "trust": world.trust(expires_at=now + 10**7).encode(),
+            "evidence": world.evidence(manifest).encode(),
+        },
+    )
+    shown(seen)
+    assert seen.evaluate("localStorage.length") == 0
+
+
+def test_a_browser_that_keeps_nothing_says_so_and_judges_all_the_same(page, files):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })"
+    )
+    page.reload()
+    choose(page, files)
+    assert shown(page) == "VALID"
+    assert "this browser keeps none" in page.inner_text("dl >> nth=1")
 
 
 def test_a_text_of_the_file_is_never_markup(page, files):
@@ -216,7 +373,8 @@ def test_the_page_answers_and_says_how_far_it_is_while_it_judges_a_file_of_many_
 
 def test_it_fits_a_phone(page, files):
     page.set_viewport_size({"width": 360, "height": 740})
-    choose(page, files)
+    page.click("summary")
+    choose(page, files | {"contents": files["evidence"]})
     shown(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     outside = (
@@ -224,7 +382,7 @@ def test_it_fits_a_phone(page, files):
     )
     assert page.eval_on_selector_all("main *:not(.unseen)", outside) == []
     tall = "all => all.every((each) => each.getBoundingClientRect().height >= 44)"
-    assert page.eval_on_selector_all("input[type=file], button", tall)
+    assert page.eval_on_selector_all("input, select, summary, button", tall)
 
 
 def test_it_prints_verdict_checks_and_digests_on_one_sheet_without_the_choosers(page, files):
@@ -232,7 +390,9 @@ def test_it_prints_verdict_checks_and_digests_on_one_sheet_without_the_choosers(
     shown(page)
     page.emulate_media(media="print")
     assert page.is_hidden("form") and page.is_hidden("#print")
-    assert all(page.is_visible(each) for each in (".verdict", ".as-of", ".state", "ol", "dl"))
+    assert all(
+        page.is_visible(each) for each in (".verdict", ".as-of", ".state", "ol", "dl >> nth=0", "dl >> nth=1")
+    )
     assert page.pdf(format="A4", prefer_css_page_size=True).count(b"/Type /Page\n") == 1
 
 

@@ -25,7 +25,12 @@ import { judge } from "./judge.js";
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const cases = JSON.parse(readFileSync(process.argv[2]));
 const said = cases.map((each) => {
-  try { return judge(bytes(each.evidence), bytes(each.trust), each.now, each.clock_floor); }
+  try {
+    return judge({
+      evidence: bytes(each.evidence), trust: bytes(each.trust), now: each.now, clockFloor: each.clock_floor,
+      contents: each.contents.map(bytes), absent: each.absent,
+    });
+  }
   catch (fault) { return { refused: `a fault: ${fault}` }; }
 });
 process.stdout.write(JSON.stringify(said));
@@ -91,6 +96,19 @@ MUTANTS = {
     "rule-take-ends-release": ("cargo/custody.js", "this.voidReleases(consignment, new Set(holders", "(() => {})(consignment, new Set(holders"),
     "words-reason": ("words.js", '`${pointer}/`.startsWith(`/${name}/`)', "pointer.startsWith(`/${name}`)"),
     "words-may-go": ("cargo/custody.js", "&& each.manifest === manifest);\n    const around", ");\n    const around"),
+    "absence-rests-on-lodged": ("absence.js", "return [...LODGED, \"succession\", ...BLOCK]", "return [\"succession\", ...BLOCK]"),
+    "absence-of-what-is-bound": ("absence.js", "const HISTORY = [\"binding\", ", "const HISTORY = ["),
+    "absence-of-nobodys-consignment": ("absence.js", " && consignmentId(record.party, blindOf(key, reference)) === consignment", ""),
+    "absence-false-document": ("absence.js", "|| isFalseDocument(what, check)", ""),
+    "absence-held-above": ("absence.js", "custody.upwards(evidence.consignment)", "[evidence.consignment]"),
+    "absence-release-voided": ("absence.js", "custody.of(evidence.consignment)?.decided", "custody.of(evidence.consignment)?.releases"),
+    "absence-closed": ("absence.js", 'manifestWords === "Current." ? "" : manifestWords', '""'),
+    "contents-twice": ("consolidated.js", "files: shown.size", "files: files.length"),
+    "contents-not-valid": ("consolidated.js", 'if (report.verdict !== "VALID") notValid++', "if (run === null) notValid++"),
+    "contents-newer-hold": ("consolidated.js", "held.add(run.evidence.consignment)", "held.size"),
+    "contents-unproven": ("consolidated.js", "if (!outer?.isCustodyProven) return null;", "if (!outer) return null;"),
+    "shown-unsealed": ("judge.js", "[...SHOWN_RESTS_ON, \"seals\"]", "SHOWN_RESTS_ON"),
+    "shown-not-lodged": ("judge.js", '"inclusion", "lodged"]', '"inclusion"]'),
 }  # fmt: skip
 
 
@@ -111,7 +129,7 @@ def cases():
     malformed = [(data, trust, comparison.NOW + 60, 0) for data in comparison.malformed()]
     broken = [asked for _, asked in comparison.against_the_rules()]
     mutated = [*comparison.spelled(), *malformed, *broken, *comparison._mutated(200, 7)]
-    return found + [(second_verifier.case(*each), comparison._first(*each)) for each in mutated]
+    return found + [(second_verifier.case(*each), second_verifier.first(*each)) for each in mutated]
 
 
 def differing(tree, asked):

@@ -41,7 +41,8 @@ class Consignment {
     this.parent = null;
     this.contents = new Set();
     this.holds = new Map(); // digest -> {party, record, at}
-    this.releases = []; // {party, manifest, record, at}
+    this.releases = []; // {party, manifest, record, at}, those that stand
+    this.decided = []; // {party, at} of every RELEASE and CLEARANCE
   }
 }
 
@@ -291,6 +292,7 @@ export class Custody {
 
 /** A CLEARANCE without a release of that manifest counts as one. */
 function release(here, { kind, party, subject }, digest, time) {
+  here.decided.push({ party, at: time });
   const stands = here.releases.some((each) => each.party === party && each.manifest === subject);
   if (kind === Kind.RELEASE || !stands) here.releases.push({ party, manifest: subject, record: digest, at: time });
 }

@@ -1,12 +1,18 @@
 /** Shows: a report, a trust file in words, a problem. Texts are set as text, never as markup. */
 import { Trust } from "../format/trust.js";
-import { durationText, timeText } from "../names.js";
+import { durationText, printable, timeText } from "../names.js";
 import { Refusal } from "../refusal.js";
 
 const MEANINGS = {
   VALID: ["✓", "The file holds. What may be done with the cargo is said below."],
   INVALID: ["✕", "The file does not hold. Do not rely on it."],
   INDETERMINATE: ["?", "It can’t be told by this file. That is no pass."],
+};
+
+const MEANINGS_OF_ABSENCE = {
+  VALID: "It was not there, as of the block below.",
+  INVALID: "It was there, or the file does not hold: see below.",
+  INDETERMINATE: MEANINGS.INDETERMINATE[1],
 };
 
 const at = (id) => document.getElementById(id);
@@ -63,17 +69,22 @@ export function showReport(report, given) {
     showProblem(report.refused);
     return;
   }
+  const said = [];
+  if (given.absent) said.push(element("p", askedWords(given.absent), { class: "asked" }));
+  said.push(asOf(report), state(report));
+  if (given.contents.length && !given.absent) said.push(inside(report, given.contents));
+  const fields = Object.entries(report.shown);
+  if (fields.length) said.push(element("h3", "The manifest says"), facts(fields.map(([name, value]) => [name, valueText(value)])));
   at("result").replaceChildren(
-    verdict(report),
-    asOf(report),
-    state(report),
+    verdict(report, given.absent),
+    ...said,
     element("h3", "Checks"),
     checks(report),
     element("h3", "Judged by"),
     judgedBy(report, given),
   );
   at("result").hidden = at("actions").hidden = false;
-  announce(`${report.verdict}. ${report.state}`);
+  announce([`${report.verdict}. ${report.state}`, report.contents_words].filter((words) => words).join(" "));
 }
 
 /** Screen readers hear a new verdict once, and the same one not again. */
@@ -86,8 +97,9 @@ function withTimes(text) {
   return text.split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).map((piece, at) => (at % 2 ? element("time", piece) : piece));
 }
 
-function verdict({ verdict: word }) {
-  const [sign, meaning] = MEANINGS[word];
+function verdict({ verdict: word }, asked) {
+  const [sign, ofFile] = MEANINGS[word];
+  const meaning = asked ? MEANINGS_OF_ABSENCE[word] : ofFile;
   const words = element("div");
   words.append(element("h2", word, { id: "verdict" }), element("p", meaning));
   const band = element("div", "", { class: "verdict", "data-verdict": word });
@@ -127,15 +139,43 @@ function checks({ checks: made }) {
   return list;
 }
 
-function judgedBy(report, { evidence, trust, now }) {
-  const list = element("dl");
-  const facts = [
+function judgedBy(report, { evidence, trust, contents, absent, now, clock }) {
+  return facts([
     ["Evidence file", evidence.name],
     ["its SHA-256", evidence.sha256, "digest"],
+    ...(absent ? [] : contents.map(({ name, sha256 }, n) => [`Inside, file ${n + 1}`, `${name}, ${sha256}`])),
     ["Trust file", trust.name],
     ["its SHA-256", report.trust, "digest"],
     ["Device clock", timeText(now)],
-  ];
-  for (const [name, value, kind = ""] of facts) list.append(element("dt", name), element("dd", value, { class: kind }));
+    ["Newest block seen", clockWords(clock)],
+  ]);
+}
+
+/** What keeps this device's clock from being set back unnoticed. */
+function clockWords({ seconds, isKept }) {
+  if (!isKept) return "this browser keeps none: a clock that was set back is told by this file’s own headers alone";
+  return seconds ? `${timeText(seconds)}, kept on this device` : "none before this file, on this device";
+}
+
+/** Names with their values; what others wrote can't turn a line around. */
+function facts(rows) {
+  const list = element("dl");
+  for (const [name, value, kind = ""] of rows)
+    list.append(element("dt", printable(name)), element("dd", printable(value), { class: kind }));
   return list;
+}
+
+const valueText = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+function askedWords({ what, by }) {
+  const whose = by || "our administration";
+  if (what === "closure") return "Asked: that the manifest was neither amended nor withdrawn.";
+  return what === "release" ? `Asked: that ${whose} never released it.` : `Asked: that ${whose} has no hold on it.`;
+}
+
+/** What is inside by number; what lacks or does not pass stands out. */
+function inside({ contents, contents_words: words }, files) {
+  if (!contents) return element("p", `What is inside can’t be told; ${files.length} of its files were given.`, { class: "inside", "data-lacking": "" });
+  const isWhole = contents.missing + contents.on_hold + contents.not_valid + contents.not_inside === 0;
+  return element("p", words, isWhole ? { class: "inside" } : { class: "inside", "data-lacking": "" });
 }
