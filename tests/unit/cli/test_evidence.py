@@ -87,7 +87,10 @@ def test_absence_is_told_by_its_exit_code(cargo_ledger, files):
         )
 
     never = absent("release", "--by", "NL")
-    assert (never.exit_code, "NL had never released this consignment as of block 500" in never.stdout) == (
+    assert (
+        never.exit_code,
+        "NL had never released ducr:9GB123456789000-INV1 as of block 500" in never.stdout,
+    ) == (
         0,
         True,
     )
@@ -146,3 +149,14 @@ def test_judging_loads_neither_the_chains_libraries_nor_the_services(files):
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=files)
     assert run.stderr.strip() == "[]"
+
+
+def test_what_the_manifest_shows_stands_beside_the_verdict_to_be_compared_with_the_cargo(cargo_ledger, files):
+    judged = cargo_ledger("evidence", "verify", "box.json", "--trust", "sg.json", *JUDGE)
+    assert "The manifest says" in judged.stdout and "CSQU3054383" in judged.stdout
+    as_json = cargo_ledger("evidence", "verify", "box.json", "--trust", "sg.json", "--json", *JUDGE)
+    assert json.loads(as_json.stdout)["shown"]["/containers/0/number"] == "CSQU3054383"
+    absent = cargo_ledger(
+        "evidence", "absent", "box.json", "--trust", "sg.json", "--what", "hold", "--json", *JUDGE
+    )
+    assert "shown" not in json.loads(absent.stdout)
