@@ -71,6 +71,7 @@ class Settings(BaseSettings):
             out on a development chain alone, where it is this machine.
         open_reading: Let programs on this machine read without a sign-in: on a development chain unless said otherwise,
             on a local network of validators (clique) if said so, and only while the service listens on loopback.
+        events_kept_days: How many days events of the feed are kept; those that a webhook is still to be told, longer.
         webhook_networks: Networks that are not public and that webhooks of customs' own accounts may go to, separated by
             commas (`10.20.0.0/16`); none unless said. On a development chain they are for everybody's.
     """
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()
     public_url: Annotated[str | None, AfterValidator(_require_site)] = None
     open_reading: bool | None = None
+    events_kept_days: Annotated[int, Field(ge=7, le=36_500)] = 90
     webhook_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
 
     @property
@@ -125,6 +127,7 @@ class Settings(BaseSettings):
             promise_seconds=self.promise_seconds,
             wrapping_keys_file=self.wrapping_keys_file,
             webhook_networks=self.webhook_networks,
+            events_kept_days=self.events_kept_days,
         )
 
     def _open(self, key_file: Path | None) -> bytes | None:

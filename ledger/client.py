@@ -968,13 +968,15 @@ class LedgerClient:
         """Follow what happens, without end: each event once, in order, over connections that break too.
 
         Args:
-            after: Id of the last event that was seen; without it from now on, 0 for all there are.
+            after: Id of the last event that was seen; without it from now on, 0 for all that are kept.
             kinds: Kinds, or what several begin with; their reversals come too.
             consignment: Only what is about this one.
             administration: Only this one's.
 
         Raises:
             ServiceUnavailable: There was no connection for as long as requests are sent again.
+            ServiceError: Status 410: some behind `after` are not kept any more. `problem["newest"]` is the place to go on
+                from, once what is followed was read anew.
         """
         query: dict[str, Any] = {"kind": [*kinds], "administration": administration}
         query["consignment"] = None if consignment is None else _hex(consignment)

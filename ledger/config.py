@@ -191,6 +191,7 @@ class LedgerConfig:
         promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
         wrapping_keys_file: The keys that documents and secrets at rest are sealed under; see `ledger.vault`. None is for
             development chains alone: a file is then made beside the database.
+        events_kept_days: How long events of the feed are kept, at least 7 days; those that a webhook is still to be told, longer.
         webhook_networks: Networks that are not public and that webhooks may go to all the same, unencrypted too: those of
             customs' own officers and auditors, on a development chain everybody's.
 
@@ -207,6 +208,7 @@ class LedgerConfig:
     promise_seconds: int = 60
     wrapping_keys_file: Path | None = None
     webhook_networks: tuple[Network, ...] = ()
+    events_kept_days: int = 90
 
     def __post_init__(self) -> None:
         try:
@@ -217,6 +219,8 @@ class LedgerConfig:
             raise InvalidProfile("administration", f"{self.administration} is a party, not an administration")
         if self.promise_seconds < 1:
             raise InvalidProfile("promise_seconds", "at least 1 is expected")
+        if self.events_kept_days < 7:
+            raise InvalidProfile("events_kept_days", "at least 7 are expected")
         named = [("sequencer", self.sequencer_key), *(("relayer", key) for key in self.relayer_keys)]
         for name, key in named:
             if key is not None:

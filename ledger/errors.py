@@ -40,6 +40,7 @@
     ├─ NotFound (also LookupError)      no such manifest, consignment, account, head
     │  └─ UnknownQuestion               no such question of an auditor; it has those there are
     ├─ Conflict                         the same thing exists in another form
+    ├─ EventsForgotten                  events were asked for that are not kept any more
     ├─ StoreError                       the database is missing, foreign or unusable
     │  ├─ NodeMissing                   a node of the log's tree is not in the store
     │  ├─ ObjectDamaged                 a sealed object does not open: changed, moved or an older one put back
@@ -1528,6 +1529,25 @@ class UnknownQuestion(NotFound):
 
 class Conflict(LedgerError):
     """The same thing exists already in another form; the sentence has the fact that resolves it."""
+
+
+class EventsForgotten(LedgerError):
+    """Events were asked for behind one that is older than what is kept: between them some are missing.
+
+    Attributes:
+        after: Id of the event that was named.
+        oldest: Id of the oldest event that is kept.
+        newest: Id of the newest event; where to go on from, once what is followed was read.
+    """
+
+    def __init__(self, after: int, oldest: int, newest: int) -> None:
+        self.after = after
+        self.oldest = oldest
+        self.newest = newest
+        super().__init__(
+            f"Events are kept from {oldest} on, and some behind {after} are gone: take {newest} as your place, read what you "
+            f"follow anew (manifests, consignments, the log), and go on with events after {newest}."
+        )
 
 
 class StoreError(LedgerError):

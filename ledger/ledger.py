@@ -48,6 +48,7 @@ from ledger.errors import (
     ChainUnread,
     Conflict,
     DigestMismatch,
+    EventsForgotten,
     InvalidDisclosure,
     InvalidDocument,
     InvalidRecord,
@@ -93,6 +94,7 @@ from ledger.messages import (
 from ledger.readiness import BEAT_SECONDS, LAG_BLOCKS, Pulse, Watch
 from ledger.reading import Reader, Rights
 from ledger.receivers import Network
+from ledger.retention import Retention
 from ledger.sessions import Sessions
 from ledger.store import Session, Store, decode_custody, encode_custody
 from ledger.vault import open_vault
@@ -117,6 +119,7 @@ _COMPARE_SECONDS = (
 _ACCOMPANYING_FIELDS = ("/schema", "/references", "/containers", "/basis")
 _ERASURE_SECONDS = 86_400  # after `issued_at` a request to erase is taken this long
 _TO_FORGET = "to_forget"  # in the database's identity while its files may still have what was erased
+_DAY_SECONDS = 86_400
 _AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
 _RECORD_LIFE_SECONDS = 30 * 86_400  # from `issued_at` on, ManifestLog takes a closure this long
 
@@ -272,6 +275,9 @@ class Ledger:
                 _now,
             )
             self.webhooks = Webhooks(self._store, self._listed_for, _now)
+            self._retention = Retention(
+                self._store, _DAY_SECONDS * self.config.events_kept_days, self._served_webhooks
+            )
         except LedgerError:
             self.close()
             raise
@@ -1430,6 +1436,7 @@ class Ledger:
 
         Raises:
             Conflict: No event ever had the id `after` here.
+            EventsForgotten: Some behind `after` are not kept any more; after 0 come all that are.
         """
         code = None if administration is None else Party.parse(administration).administration_bytes
         with self._store.read() as session:
@@ -1439,6 +1446,10 @@ class Ledger:
                     f"This service has told of {newest} events, {after} is not among them: the id is another service's, or "
                     "this one was restored from a backup. Read what you follow anew, then events without an id."
                 )
+            forgotten = session.feed_rows.forgotten().event
+            if 0 < after < forgotten:
+                raise EventsForgotten(after, forgotten + 1, newest)
+            after = max(after, forgotten)
             up_to = min(newest, after + EVENTS_AT_A_TIME)
             rows = session.feed(after, up_to, kinds=kinds, consignment=consignment, administration=code)
             rights = self._rights(session, reader)
@@ -1499,6 +1510,7 @@ class Ledger:
                 "lag_seconds": max(0, head_time - cursor.timestamp) if cursor and head > indexed else 0,
                 "outbox_age_seconds": _age(session.oldest_unsent(log.epoch, anchored)),
                 "events": session.last_told(),
+                "events_forgotten": session.feed_rows.forgotten().event,
                 "reorganisations": float(identity.get("rewinds", "0")),
                 "chain_violation": float(session.violation() is not None),
                 "unknown_events": len(session.unknown_events()),
@@ -1513,13 +1525,16 @@ class Ledger:
                 **self._webhook_figures(session),
             }
 
-    def _webhook_figures(self, session: Session) -> dict[str, float]:
-        served = [
+    def _served_webhooks(self, session: Session) -> list[bytes]:
+        """The webhooks that are sent to: active ones of accounts that may read."""
+        return [
             row.webhook
             for row in session.webhooks.in_state(ACTIVE)
             if self.sessions.reader_by_account(session, signatures.checksummed(row.account)) is not None
         ]
-        figures = session.webhooks.figures(served)
+
+    def _webhook_figures(self, session: Session) -> dict[str, float]:
+        figures = session.webhooks.figures(self._served_webhooks(session))
         oldest = int(figures.pop("webhook_oldest_made_at"))
         return figures | {"webhook_oldest_message_seconds": _age(oldest or None)}
 
@@ -1546,7 +1561,7 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------ the worker
 
     def work_once(self) -> bool:
-        """One turn of the worker: index, sequence, anchor, send; nothing while another worker holds the lock.
+        """One turn of the worker: index, sequence, anchor, send, forget old events; nothing while another worker holds the lock.
 
         Returns:
             Whether anything moved.
@@ -1563,6 +1578,7 @@ class Ledger:
             moved |= sequencing.extend(self._store) > 0
         if taken < BATCH_BLOCKS:  # far behind, it does not know what became of what was sent
             moved |= self._sending().turn()
+        self._retention.turn()
         self._beat()
         return moved
 

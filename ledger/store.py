@@ -46,6 +46,7 @@ from ledger import tables as t
 from ledger.core.records import CustodyRecord
 from ledger.database import WorkerLock, open_database, reason, says_unwritable
 from ledger.errors import NotFound, ObjectDamaged, StoreError
+from ledger.feed_rows import FeedRows
 from ledger.vault import Place, Sealed, Vault
 from ledger.webhook_rows import WebhookRows
 
@@ -767,6 +768,11 @@ class Session:
         return frozenset(row.party for row in self._all(query))
 
     # --- webhooks
+
+    @property
+    def feed_rows(self) -> FeedRows:
+        """What is kept of the feed."""
+        return FeedRows(self._connection)
 
     @property
     def webhooks(self) -> WebhookRows:
@@ -1505,11 +1511,16 @@ class Session:
         )
 
     def party_enrolled(self, account: bytes) -> bytes | None:
-        """For whom an account, 20 bytes, was enrolled, as the feed told it."""
-        row = self._one(
-            select(t.feed.c.party).where(t.feed.c.subject == account, t.feed.c.kind == "account.enrolled")
+        """For whom an account, 20 bytes, was enrolled: each address is once, ever."""
+        query = select(t.chain_events.c.arguments).where(
+            t.chain_events.c.name == "AccountEnrolled",
+            func.lower(t.chain_events.c.arguments).contains(account.hex()),
         )
-        return None if row is None else row.party
+        for row in self._all(query):
+            told = json.loads(row.arguments)
+            if told["account"].lower() == "0x" + account.hex():
+                return bytes.fromhex(told["party"][2:])
+        return None
 
     def told_of_blocks(self, after: int, up_to: int) -> Sequence[Row[Any]]:
         """The events that blocks carry, in order: of the blocks above a number, up to another."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ledger.core.identifiers import Party
-from ledger.errors import Conflict, NotFound
+from ledger.errors import Conflict, EventsForgotten, NotFound
 from ledger.messages import (
     DeadLetter,
     RotationRequest,
@@ -66,6 +66,9 @@ class Webhooks:
             last = session.last_told()
             if asked.after is not None and asked.after > last:
                 raise Conflict(f"This service has told of {last} events, {asked.after} is not among them.")
+            forgotten = session.feed_rows.forgotten().event
+            if asked.after is not None and 0 < asked.after < forgotten:
+                raise EventsForgotten(asked.after, forgotten + 1, last)
             mine = session.webhooks.of_account(account)
             for row in mine:
                 if row.url == term:
@@ -87,7 +90,7 @@ class Webhooks:
                     "created_at": self._now(),
                     "state": ACTIVE,
                     "revision": 0,
-                    "followed": last if asked.after is None else asked.after,
+                    "followed": last if asked.after is None else max(asked.after, forgotten),
                     "paused_ms": 0,
                     "failing_ms": None,
                     "delivered": 0,
@@ -159,9 +162,15 @@ class Webhooks:
 
         Raises:
             NotFound: The reader has none of this id.
+            Conflict: It was disabled for so long that what it was to be told next is not kept any more.
         """
         with self._store.write() as session:
             if self._own(session, webhook, reader).state != ACTIVE:
+                if session.feed_rows.misses(webhook):
+                    raise Conflict(
+                        "Events that this webhook was not told are not kept any more, so it cannot go on from where it stood: "
+                        "remove it, register another for the address, and read what you follow anew."
+                    )
                 session.webhooks.change(webhook, state=ACTIVE, failing_ms=None, paused_ms=0)
                 session.webhooks.make_due(webhook, 1_000 * self._now())
             return self._view(session, self._own(session, webhook, reader))

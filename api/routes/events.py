@@ -11,7 +11,7 @@ from api.dependencies import Reading, SignedIn, TheLedger, TheStreams, require_r
 from api.openapi import also, problems
 from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE, TOO_MANY_STREAMS
 from api.streams import MEDIA_TYPE, EventStream
-from ledger.errors import Conflict
+from ledger.errors import Conflict, EventsForgotten
 from ledger.messages import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind, EventView, from_hex
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
@@ -41,7 +41,7 @@ _EVENT = {
         "Server-Sent Events without end, a comment every few seconds between them",
         content={MEDIA_TYPE: {"schema": _EVENT}},
     )
-    | problems(SIGN_IN_NEEDED, TABLE[Conflict], INVALID_FIELDS, TOO_MANY_STREAMS),
+    | problems(SIGN_IN_NEEDED, TABLE[Conflict], TABLE[EventsForgotten], INVALID_FIELDS, TOO_MANY_STREAMS),
 )
 async def events(
     request: Request,
@@ -53,7 +53,9 @@ async def events(
     ] = None,
     after: Annotated[
         int | None,
-        Query(ge=0, le=MAX_JSON_INTEGER, description="The same, for a first request; 0 gives all there are"),
+        Query(
+            ge=0, le=MAX_JSON_INTEGER, description="The same, for a first request; 0 gives all that are kept"
+        ),
     ] = None,
     kind: Annotated[
         list[EventKind], Query(max_length=20, description="Only these, and their reversals")
@@ -63,7 +65,8 @@ async def events(
 ) -> EventStream:
     """Stream the events you may see in order, from the id given on or from now on, until your session ends.
 
-    What the chain takes back is followed by its reversal.
+    What the chain takes back is followed by its reversal. Events are kept for 90 days, unless the service says otherwise: who has
+    been away for longer is told so (410) and what to do, never left with a gap.
     """
     about = None if consignment is None else from_hex(consignment)
 

@@ -17,7 +17,7 @@ from api.problems import (
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
 )
-from ledger.errors import Conflict, InvalidIdentifier, NotFound
+from ledger.errors import Conflict, EventsForgotten, InvalidIdentifier, NotFound
 from ledger.messages import (
     MAX_JSON_INTEGER,
     Bytes32,
@@ -43,7 +43,9 @@ _OF_ONE = (SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS)
     summary="Register a webhook",
     status_code=201,
     response_description="Its id and its secret, which is not shown again",
-    responses=problems(*_WITH_BODY, SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[Conflict]),
+    responses=problems(
+        *_WITH_BODY, SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[Conflict], TABLE[EventsForgotten]
+    ),
 )
 def register_webhook(
     asked: WebhookRequest, ledger: TheLedger, account: TheAccount, response: Response
@@ -95,7 +97,7 @@ def rotate_webhook_secret(
     return ledger.webhooks.rotate(from_hex(id), asked, account)
 
 
-@router.post("/{id}/enable", summary="Enable a webhook", responses=problems(*_OF_ONE))
+@router.post("/{id}/enable", summary="Enable a webhook", responses=problems(*_OF_ONE, TABLE[Conflict]))
 def enable_webhook(id: WebhookId, ledger: TheLedger, account: TheAccount) -> WebhookView:
     """Send to it again, from where it stood when it was disabled; dead letters stay so until they are replayed."""
     return ledger.webhooks.enable(from_hex(id), account)

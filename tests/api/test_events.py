@@ -11,11 +11,14 @@ import cargo
 import pytest
 import running_service
 from problem_answers import assert_problem
+from told_events import row, tell
 
 import api.streams
 from ledger.client import LedgerClient
+from ledger.errors import ServiceError
 from ledger.events import of_contract
 from ledger.ledger import Ledger
+from ledger.retention import Retention
 
 LINE_SECONDS = 20
 
@@ -194,3 +197,20 @@ def test_a_service_that_is_asked_to_end_ends_its_streams(long_feed):
         started = time.monotonic()
         assert list(lines) is not None
         assert time.monotonic() - started < 10
+
+
+def test_a_reader_that_was_away_for_too_long_is_told_and_not_left_with_a_gap(network, tmp_path):
+    settings = running_service.settings_for(network, tmp_path)
+    with contextlib.closing(Ledger.open(settings.config, create=True)) as ledger:
+        tell(ledger._store, *[row(at=1_000_000_000)] * 9, row())
+        Retention(ledger._store, 0, lambda session: ()).turn()
+        tell(ledger._store, row(at=int(time.time()) + 60))
+    with running_service.serving(network, settings) as service, service.client() as reader:
+        answer = reader._http.get("/v1/events", headers={"last-event-id": "4"})
+        problem = assert_problem(answer, 410, "events-forgotten")
+        assert (problem["after"], problem["oldest"], problem["newest"]) == (4, 11, 11)
+        with pytest.raises(ServiceError) as refused:
+            next(reader.events(after=4))
+        assert refused.value.status == 410 and refused.value.problem["newest"] == 11
+        assert next(reader.events(after=0)).id == 11
+        assert next(reader.events(after=10)).id == 11

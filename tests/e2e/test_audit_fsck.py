@@ -99,6 +99,17 @@ def test_a_database_that_is_whole_is_clean(store, wanted, judged):
     assert not [name for name, rows in outcome.counts.items() if not rows and name not in UNTOUCHED]
 
 
+def test_events_that_are_not_kept_any_more_are_not_missed_and_others_are(store, wanted, judged):
+    with store.write() as session:
+        last = session.last_told()
+        forgotten = session.feed_rows.forget(1 << 40, last // 2, ())
+    assert forgotten > 20
+    assert look(store, wanted, judged, unseen).found == []
+    with contextlib.closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("DELETE FROM feed WHERE id = ?", (last - 3,))
+    assert found_by(look(store, wanted, judged, unseen), "missing", "feed", str(last - 3))
+
+
 UNTOUCHED = (
     *("sessions", "spent_challenges", "loaders"),
     *("webhooks", "webhook_secrets", "webhook_messages"),

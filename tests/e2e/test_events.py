@@ -10,8 +10,9 @@ import sqlalchemy
 from ledger import events, tables
 from ledger.chain import custody_tuple
 from ledger.core.records import CustodyKind
-from ledger.errors import Conflict
+from ledger.errors import Conflict, EventsForgotten
 from ledger.messages import to_hex
+from ledger.retention import Retention
 
 
 def told(at_work, after=0, **narrowed):
@@ -251,3 +252,22 @@ def _row(at_work, manifest):
         )
     assert row is not None
     return row
+
+
+def test_who_comes_for_what_is_forgotten_is_told_and_what_goes_on_is_whole(singapore):
+    singapore.opened_and_settled()
+    everything = told(singapore)
+    Retention(singapore.ledger._store, -60, lambda session: ()).turn()
+    rest = told(singapore)
+    gone = len(everything) - len(rest)
+    assert gone > 10 and rest == everything[gone:]
+    assert all(view.kind.startswith("account.") is False for view in rest)  # the enrolments are gone
+    for after in (1, gone - 1):
+        with pytest.raises(EventsForgotten, match=f"events after {everything[-1].id}"):
+            singapore.ledger.events(after)
+    assert singapore.ledger.events(gone)[0] == rest[:200]
+    with closing(singapore.network.governance()) as governance:
+        governance.revoke(singapore.network.address("carrier"), 1)
+    singapore.work()
+    (revoked,) = told(singapore, kinds=["account.revoked"])
+    assert (revoked.administration, revoked.party) == ("SG", "SG:CARR01")

@@ -1,7 +1,8 @@
 """The feed: every event once, as it is told of what is here, in the order in which it happened.
 
 What the chain's events tell is made anew with the chain's tables; what is told of our own records follows from their rows.
-When something became final or was refused is by the worker's clock then, and only its order is **not** told twice.
+When something became final or was refused is by the worker's clock then, and only its order is **not** told twice. What is
+not kept any more (`ledger.feed_rows`) is not missed: of its time and blocks only what stands is looked at.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def check(checked: Checked) -> Iterator[Corruption]:
 
 def _ids(checked: Checked) -> Iterator[Corruption]:
     """Ids without a gap up to the one that is noted, known kinds, and reversals of what they name."""
-    expected, block = 1, 0
+    forgotten = checked.session.feed_rows.forgotten().event
+    expected, block = forgotten + 1, 0
     for row in checked.session.every(t.feed, t.feed.c.id):
         key = {"id": row.id}
         if row.id != expected:
@@ -74,6 +76,8 @@ def _ids(checked: Checked) -> Iterator[Corruption]:
 
 
 def _reversal(checked: Checked, row: Any, kind: str) -> Iterator[Corruption]:
+    if row.reverts is not None and row.reverts <= checked.session.feed_rows.forgotten().event:
+        return  # what it takes back is not kept any more
     former = None if row.reverts is None else checked.session.first(t.feed, id=row.reverts)
     if (
         former is None
@@ -215,6 +219,8 @@ def _held(
         pair = next((other for other in extra if _about(other) == _about(each)), None) or next(
             (other for other in extra if other["subject"] == each["subject"]), None
         )
+        if pair is None and number <= checked.session.feed_rows.forgotten().block:
+            continue  # it is not kept any more, or may be not
         if pair is None:
             what = f"The chain tells {each['kind']} of 0x{each['subject'].hex()}."
             key = {"block_number": number, "kind": each["kind"], "subject": each["subject"]}
@@ -255,9 +261,9 @@ def _accepted(checked: Checked) -> Iterator[Corruption]:
     custody = checked.session.every(t.custody, t.custody.c.position)
     yield from _in_order(checked, _RECORD_ACCEPTED, t.custody, map(_record_accepted, custody))
     for row in checked.session.every(t.custody, t.custody.c.position, state="refused"):
-        yield from _refused(checked, "record.refused", row.digest)
+        yield from _refused(checked, "record.refused", row)
     for row in checked.session.every(t.manifests, t.manifests.c.epoch, closing="refused"):
-        yield from _refused(checked, "manifest.refused", row.digest)
+        yield from _refused(checked, "manifest.refused", row)
 
 
 def _manifest_accepted(row: Any) -> _Told:
@@ -273,12 +279,16 @@ def _in_order(checked: Checked, kind: str, table: Table, ours: Iterator[_Told]) 
     """Walk both sides, each in the order of acceptance; memory holds one event of each."""
     theirs = (_told(row) for row in checked.session.every(t.feed, t.feed.c.id, kind=kind))
     our, their = next(ours, None), next(theirs, None)
+    forgotten_at = (
+        checked.session.feed_rows.forgotten().at
+    )  # what was told up to then may not be kept any more
     while our is not None or their is not None:
         if our is not None and (their is None or their["subject"] != our["subject"]):
             row = checked.session.first(t.feed, kind=kind, subject=our["subject"])
             if row is None:
                 key = {"kind": kind, "subject": our["subject"]}
-                yield checked.of("missing", "feed", key, "The record was accepted, and nobody was told.")
+                if our["at"] > forgotten_at:
+                    yield checked.of("missing", "feed", key, "The record was accepted, and nobody was told.")
                 our = next(ours, None)
                 continue
         if their is not None and (our is None or their["subject"] != our["subject"]):
@@ -299,9 +309,10 @@ def _in_order(checked: Checked, kind: str, table: Table, ours: Iterator[_Told]) 
         our, their = next(ours, None), next(theirs, None)
 
 
-def _refused(checked: Checked, kind: str, digest: bytes) -> Iterator[Corruption]:
+def _refused(checked: Checked, kind: str, row: Any) -> Iterator[Corruption]:
+    digest = row.digest
     told = list(checked.session.every(t.feed, t.feed.c.id, kind=kind, subject=digest))
     taken_back = list(checked.session.every(t.feed, t.feed.c.id, kind=kind + events.REVERTED, subject=digest))
-    if len(told) - len(taken_back) < 1:
+    if len(told) - len(taken_back) < 1 and row.accepted_at > checked.session.feed_rows.forgotten().at:
         key = {"kind": kind, "subject": digest}
         yield checked.of("missing", "feed", key, "The record is refused, and nobody was told.")
