@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -155,25 +156,64 @@ def held_of_disclosure(disclosure: dict[str, Any]) -> tuple[bytes, Held]:
     return disclosure_root(read), Held({each.pointer: each.value for each in read.fields}, read.leaves)
 
 
-def read_all(files: Iterable[tuple[str, Callable[[], bytes], bool]]) -> tuple[Papers, list[str]]:
-    """Take many files; those of a folder that are nothing of the kind are passed over and named.
+@dataclass(slots=True)
+class Reading:
+    """What came of reading files.
+
+    Attributes:
+        papers: What they hold.
+        files: How many were read, those passed over included.
+        passed_over: Those of folders that are nothing of the kind, each with what is wrong.
+    """
+
+    papers: Papers = field(default_factory=Papers)
+    files: int = 0
+    passed_over: list[InvalidPaper] = field(default_factory=list)
+
+
+def read_all(paths: Iterable[Path], progress: Callable[[int], None] | None = None) -> Reading:
+    """Read files, and every `*.json` in folders and below them.
+
+    What is named itself must be one that is taken; of a folder, what is none is passed over and named, by the folder's own
+    name and the place in it.
 
     Args:
-        files: Each file's name, what reads it, and whether it must be one that is taken.
+        paths: Files and folders.
+        progress: Told of each file done.
 
     Raises:
-        InvalidPaper: One that must be is not.
+        InvalidPaper: A file that was named itself is none that is taken, or can't be read.
     """
-    papers = Papers()
-    passed_over = []
-    for name, read, is_needed in files:
+    reading = Reading()
+    for path in paths:
+        if path.is_dir():
+            for each in sorted(path.rglob("*.json")):
+                if each.is_file():
+                    _read(reading, str(Path(path.name) / each.relative_to(path)), each, is_needed=False)
+                    if progress is not None:
+                        progress(1)
+        else:
+            _read(reading, str(path), path, is_needed=True)
+            if progress is not None:
+                progress(1)
+    return reading
+
+
+def _read(reading: Reading, name: str, path: Path, *, is_needed: bool) -> None:
+    reading.files += 1
+    try:
         try:
-            papers.add(name, read())
-        except InvalidPaper as error:
-            if is_needed:
-                raise
-            passed_over.append(f"Passed over: {error}")
-    return papers, passed_over
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise InvalidPaper(
+                name, f"it can't be read: {error.strerror or 'the system says no more'}"
+            ) from None
+        reading.papers.add(name, data)
+    except InvalidPaper as error:
+        if is_needed:
+            raise
+        reading.passed_over.append(error)
 
 
 def _whole(file: str, value: dict[str, Any]) -> evidence.Whole:

@@ -9,7 +9,7 @@ from functools import cached_property
 from ledger.audit.checking import Happening
 from ledger.audit.citing import Citing
 from ledger.audit.log import Closure, Head
-from ledger.audit.papers import Papers, Proof
+from ledger.audit.papers import Proof, Reading
 from ledger.audit.questions.containers import named, number_of
 from ledger.audit.questions.form import Cited, Group, Held, Lodged
 from ledger.audit.registry import AccountHistory, AdministrationHistory
@@ -24,21 +24,18 @@ class ReplayedChronicle:
 
     is_spent = False  # it is the auditor's own machine
 
-    def __init__(
-        self, replayed: Replayed, papers: Papers, citing: Citing, passed_over: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, replayed: Replayed, reading: Reading, citing: Citing) -> None:
         """Ask a replay.
 
         Args:
             replayed: It stays open.
-            papers: Documents held.
+            reading: Documents held.
             citing: Who tells transactions and signatures.
-            passed_over: Of files that were given and are none, in words.
         """
         self._replayed = replayed
-        self._papers = papers
+        self._papers = reading.papers
         self._citing = citing
-        self._unusable = dict.fromkeys(passed_over)
+        self._unusable = dict.fromkeys(f"Passed over: {each}" for each in reading.passed_over)
         self.block = replayed.block
         self.block_hash = replayed.block_hash
         self.block_time = replayed.block_time

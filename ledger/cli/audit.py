@@ -55,6 +55,17 @@ ExportArgument = Annotated[
 NodeOption = Annotated[
     Path | None, profile_option("Chain profile of the node to read, when there is no EXPORT.")
 ]
+DocumentsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--documents",
+        metavar="PATH",
+        exists=True,
+        help="Documents you hold, a file or a folder of them, repeated at will: evidence and accompanying files, disclosures, "
+        "proofs, or a document with its secret. Each is checked before it is used; what none of them shows is said to be not "
+        "disclosed.",
+    ),
+]
 FolderOption = Annotated[
     Path | None,
     typer.Option(
@@ -254,16 +265,7 @@ def report(
             "--pdf", help="Print it too, beside it with the ending .pdf; Chromium must be installed."
         ),
     ] = False,
-    documents: Annotated[
-        Path | None,
-        typer.Option(
-            "--documents",
-            metavar="FOLDER",
-            exists=True,
-            file_okay=False,
-            help="Evidence files and disclosures that you hold: places, seals, reasons. Each is checked before it is used.",
-        ),
-    ] = None,
+    documents: DocumentsOption = None,
     consignment: Annotated[
         list[bytes] | None,
         typer.Option(
@@ -284,6 +286,7 @@ def report(
     Exit code and verdict are those of `audit replay`; the report is written whatever they are.
     """
     require_extra()
+    from ledger.audit import papers
     from ledger.audit.report import content, disclosed, page
     from ledger.cli import audit_report, paper
     from ledger.config import write_atomically
@@ -297,10 +300,8 @@ def report(
             "--pdf needs Chromium, which is not installed here; print the HTML elsewhere"
         )
     output = Output(as_json)
-    held = disclosed.Disclosed()
-    if documents is not None:
-        with output.progress("reading documents") as advance:
-            held = disclosed.read_folder(documents, advance)
+    with output.progress("reading documents") as advance:
+        held = disclosed.disclosed(papers.read_all(documents or (), advance))
     with replaying(
         output, export, trust, profile, folder, last, processes, signatures=signatures
     ) as replayed:
@@ -381,16 +382,7 @@ def ask(
     *,
     trust: TrustOption,
     profile: NodeOption = None,
-    documents: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--documents",
-            metavar="PATH",
-            exists=True,
-            help="Documents you hold, a file or a folder of them: evidence and accompanying files, disclosures, proofs, or "
-            "a document with its secret. What none of them shows is said to be not disclosed.",
-        ),
-    ] = None,
+    documents: DocumentsOption = None,
     consignment: Annotated[
         bytes | None, typer.Option(metavar="ID", parser=options.bytes32, help="A consignment's id.")
     ] = None,
@@ -439,7 +431,7 @@ def ask(
 
     The chain is replayed first: the exit code is that of `audit replay`, 2 if the question can't be answered so.
     """
-    from ledger.audit import questions
+    from ledger.audit import papers, questions
     from ledger.cli import audit_ask
 
     asked = questions.Asked(
@@ -455,12 +447,13 @@ def ask(
         after=after,
     )
     questions.require(question, asked)
-    papers, passed_over = audit_ask.papers(documents or [])
     out = Output(as_json)
+    with out.progress("reading documents") as advance:
+        held = papers.read_all(documents or (), advance)
     with ExitStack() as open_ones:
         replayed = open_ones.enter_context(replaying(out, export, trust, profile, folder, last, processes))
         citing = open_ones.enter_context(audit_ask.citing(export, profile))
-        chronicle = audit_ask.ReplayedChronicle(replayed, papers, citing, passed_over)
+        chronicle = audit_ask.ReplayedChronicle(replayed, held, citing)
         with out.progress("looking for the answer"):
             answer = questions.ask(chronicle, question, asked)
         verdict = replayed.verdict

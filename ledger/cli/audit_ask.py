@@ -1,49 +1,22 @@
-"""What `audit ask` reads and shows: the papers that an auditor holds, who cites the events, the answer on a page."""
+"""What `audit ask` reads and shows: who cites the events, and the answer on a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ledger.audit import papers as held
 from ledger.audit.citing import Citing, ExportCiting, NodeCiting
 from ledger.audit.questions import QUESTIONS, Answer
 from ledger.audit.replayed import ReplayedChronicle
 from ledger.chain import Chain
-from ledger.cli import files
 from ledger.cli.output import Page
 from ledger.config import ChainProfile
 
-__all__ = ["ReplayedChronicle", "citing", "papers", "show"]
+__all__ = ["ReplayedChronicle", "citing", "show"]
 
 _CELL = 66  # characters of a cell; a digest has them
 _EVENTS = 200  # that a page lists; --json has all
-
-
-def papers(paths: Sequence[Path]) -> tuple[held.Papers, list[str]]:
-    """Read files, and the files of folders.
-
-    Returns:
-        What they hold, and those of the folders that are nothing of the kind, in words.
-
-    Raises:
-        InvalidPaper: A file that was named itself is none that is taken.
-    """
-
-    def listed() -> Iterator[tuple[str, Callable[[], bytes], bool]]:
-        for path in paths:
-            if path.is_dir():
-                inside = sorted(each for each in path.rglob("*.json") if each.is_file())
-                yield from ((str(each), _reader(each), False) for each in inside)
-            else:
-                yield str(path), _reader(path), True
-
-    return held.read_all(listed())
-
-
-def _reader(path: Path) -> Callable[[], bytes]:
-    return lambda: files.read(path, held.MAX_BYTES)
 
 
 @contextmanager

@@ -13,10 +13,10 @@ import ledger.ledger
 from ledger.audit import questions, stored
 from ledger.audit.citing import ExportCiting, NodeCiting
 from ledger.audit.export_file import ExportSource
+from ledger.audit.papers import read_all
 from ledger.audit.replay import Settings, replay
 from ledger.audit.replayed import ReplayedChronicle
 from ledger.chain import Chain
-from ledger.cli import audit_ask
 from ledger.cli.main import app
 from ledger.core.records import Role
 from ledger.errors import NotFound, TooMuchConnected
@@ -73,8 +73,8 @@ def ask(folder, replayed):
     """Ask of the replayed export, with all papers unless others are named; the answer as JSON."""
 
     def ask(question, papers="papers", **asked):
-        held = audit_ask.papers([folder / papers] if papers else [])
-        chronicle = ReplayedChronicle(replayed, held[0], ExportCiting(folder / "chain.audit"), held[1])
+        held = read_all([folder / papers] if papers else [])
+        chronicle = ReplayedChronicle(replayed, held, ExportCiting(folder / "chain.audit"))
         return questions.ask(chronicle, question, questions.Asked(**asked)).to_json()
 
     return ask
@@ -318,7 +318,7 @@ def test_the_service_gives_the_answers_that_a_replay_gives(life, folder, replaye
     for name in ("box", "other", "late", "crate", "amended"):
         proof = life.desk.ledger.manifest_proof(getattr(life, name).id)
         (folder / "papers" / f"{name}.proof.json").write_text(proof.model_dump_json())
-    held, _ = audit_ask.papers([folder / "papers"])
+    held = read_all([folder / "papers"])
     with contextlib.closing(Chain(life.desk.profile)) as chain:
         chronicle = ReplayedChronicle(replayed, held, NodeCiting(chain))
         for question, about in asked_of(life):

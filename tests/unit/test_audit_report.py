@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 from written_chain import DAY, HOUR, START, WrittenChain
 
+from ledger.audit import papers
 from ledger.audit.replay import Settings, replay
 from ledger.audit.report import content, disclosed, page, places
 from ledger.audit.report.content import Again, How
@@ -30,7 +31,7 @@ def replayed(chain):
 
 
 def reported(chain, folder=None, asked=()):
-    shown = disclosed.Disclosed() if folder is None else disclosed.read_folder(folder)
+    shown = disclosed.disclosed(papers.read_all([] if folder is None else [folder]))
     with replayed(chain) as result:
         made = content.gather(result, shown, HOW, asked)
         return made, page.render(made, result.block_time)
@@ -149,8 +150,8 @@ def test_a_document_that_is_not_what_was_committed_to_shows_nothing(trade, tmp_p
     made, html = reported(chain, tmp_path / "details")
     assert "NLAMS" not in html and "imagined" not in html
     assert "EGPSD" in html
-    assert [name for name, _ in made.documents_unused] == ["garbage.json", "other.json"]
-    assert "garbage.json" in html and "garbage.json" in html
+    assert [name for name, _ in made.documents_unused] == ["details/garbage.json", "details/other.json"]
+    assert "details/garbage.json" in html and str(tmp_path) not in html
 
 
 def test_lateness_and_volumes_count_every_record(trade):
@@ -336,3 +337,35 @@ def test_findings_of_consignments_that_are_not_drawn_are_told_and_lead_nowhere(m
     identifiers = {value for name, value in Text(html).attributes if name == "id"}
     assert made.findings[0].consignment in identifiers
     assert not {each.consignment for each in made.findings[1:]} & identifiers
+
+
+def test_report_and_question_name_what_they_can_not_use_in_the_same_words(trade, tmp_path):
+    folder = trade[0]
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "garbage.json").write_bytes(b"\xff{")
+    (held / "other.json").write_text('{"schema": "cargo-evidence/1"}')
+    (held / "list.json").write_text("[]")
+    words = [folder / "chain.audit", "--trust", folder / "sg.trust.json", "--documents", held, "--json"]
+
+    def told(*command):
+        result = CliRunner().invoke(app, [str(word) for word in command], prog_name="cargo-ledger")
+        assert result.exit_code == 3, result.output
+        return json.loads(result.stdout)
+
+    of_report = told("audit", "report", *words, "--out", tmp_path / "a.html")
+    of_question = told("audit", "ask", "disputed", *words)
+    unused = [f"Passed over: {name}: {why}." for name, why in of_report["documents_unused"]]
+    assert [name.split(":")[1] for name in unused] == [
+        " held/garbage.json",
+        " held/list.json",
+        " held/other.json",
+    ]
+    assert [each for each in of_question["not_checked"] if each.startswith("Passed over")] == unused
+    words[-2] = held / "list.json"  # named itself, it must be of use
+    for command in (("report", *words, "--out", tmp_path / "b.html"), ("ask", "disputed", *words)):
+        result = CliRunner().invoke(
+            app, ["audit", *(str(word) for word in command)], prog_name="cargo-ledger"
+        )
+        assert result.exit_code == 1 and "it is no JSON object" in result.output
+    assert not (tmp_path / "b.html").exists()

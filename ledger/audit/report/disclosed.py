@@ -6,20 +6,18 @@ custody records that commit to that very root. Nothing else in a file is believe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ledger.audit.papers import MAX_BYTES, Papers
+from ledger.audit.papers import Reading
 from ledger.core.leaves import LeafValue
-from ledger.errors import InvalidPaper
 
 _LISTS = ("seals", "containers")
 
 
 @dataclass
 class Disclosed:
-    """What a folder of papers shows.
+    """What papers show.
 
     Attributes:
         details: Members of details by the root that a record commits to (32 bytes): texts, and lists of texts.
@@ -34,31 +32,14 @@ class Disclosed:
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
-def read_folder(folder: Path, progress: Callable[[int], None] | None = None) -> Disclosed:
-    """Read every `*.json` in a folder and below it.
-
-    Args:
-        folder: Where the papers are.
-        progress: Told of each file done.
-    """
-    found, papers = Disclosed(), Papers()
-    for path in sorted(folder.rglob("*.json")):
-        if not path.is_file():
-            continue
-        found.files += 1
-        name = str(path.relative_to(folder))
-        try:
-            with path.open("rb") as file:
-                papers.add(name, file.read(MAX_BYTES + 1))
-        except InvalidPaper as error:
-            found.refused.append((name, error.rule.removesuffix(".")))
-        except OSError as error:
-            found.refused.append((name, error.strerror or "it can't be read"))
-        if progress is not None:
-            progress(1)
-    found.references = papers.references
-    found.details = {root: _members(held.fields) for root, held in papers.held.items()}
-    return found
+def disclosed(reading: Reading) -> Disclosed:
+    """What the papers show that were read."""
+    return Disclosed(
+        {root: _members(held.fields) for root, held in reading.papers.held.items()},
+        reading.papers.references,
+        reading.files,
+        [(each.file, each.rule.removesuffix(".")) for each in reading.passed_over],
+    )
 
 
 def _members(fields: Mapping[str, LeafValue]) -> dict[str, object]:
