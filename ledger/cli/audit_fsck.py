@@ -101,6 +101,8 @@ def fsck(
 
 def show_fsck(page: Page, found: Outcome) -> None:
     """Tell a person what came of it."""
+    from ledger.audit.fsck.run import NOT_DERIVED
+
     columns = ("what is wrong", "where", "which", "from block", "how", "see")
 
     def rows(of: list[Corruption]) -> list[tuple[object, ...]]:
@@ -113,6 +115,8 @@ def show_fsck(page: Page, found: Outcome) -> None:
         page.line(f"Not checked: {each}")
     for each in found.notes:
         page.line(each)
+    for each in NOT_DERIVED:
+        page.line(f"Never checked: {each}")
     looked = ", ".join(f"{count} {name}" for name, count in found.counts.items() if count)
     page.line(f"Looked at: {looked}.")
     block = "no block derived again" if found.block is None else f"as of block {found.block}"

@@ -166,8 +166,22 @@ def test_each_corruption_is_found_by_its_name(name, look_at):
     assert {each.where for each in outcome.found} <= tables, told(outcome)
 
 
-def test_more_than_fifty_corruptions_are_planted():
-    assert len(DAMAGES) >= 50
+PLACES = {
+    "chain data": ("blocks", "chain_"),
+    "store": ("manifests", "custody", "transactions", "consignments", "search_terms", "feed", "erasures"),
+    "tree": ("nodes", "log"),
+    "objects": ("sealed_objects", "loaded"),
+}
+
+
+def test_more_than_fifty_corruptions_are_planted_in_every_place_that_can_be_damaged():
+    places = {
+        next((name for name, starts in PLACES.items() if where.startswith(starts)), where)
+        for damage in DAMAGES.values()
+        for _, where, _ in damage.expected
+    }
+    assert len(DAMAGES) >= 50 and places == set(PLACES), places
+    assert len(list(evidence_changes(None))) >= 9, "and evidence, below"
 
 
 # --- what is not in the database

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 from ledger_at_work import anchor_foreign
 
+import ledger.ledger
 from ledger import tables as t
 from ledger.audit.fsck.run import Wanted, fsck, judging, look
 from ledger.core.records import CustodyKind as K
@@ -105,6 +106,31 @@ def test_what_a_service_goes_through_is_no_corruption(troubled, node, wanted):
     desk.settle()
     outcome = clean(desk, wanted)
     assert not outcome.notes
+
+
+def test_a_promise_whose_time_passed_without_a_head_is_named(troubled, wanted, monkeypatch):
+    desk = troubled
+    desk.settle()
+    desk.lodged()
+    desk.settle()
+    monkeypatch.setattr(
+        ledger.ledger, "SEQUENCE_SECONDS", 1e9
+    )  # accepted and promised, and nothing anchors it
+    left = desk.lodged()
+    clean(desk, wanted)
+    desk.anvil.ask("evm_increaseTime", hex(desk.config.promise_seconds + 5))
+    desk.anvil.mine(desk.profile.confirmations + 2)
+    desk.work()
+    with contextlib.closing(Store(desk.config.database_url)) as store:
+        outcome = fsck(store, wanted, unseen)
+    (broken,) = outcome.found
+    assert outcome.verdict == "INVALID" and (broken.kind, broken.where) == ("missing", "manifests")
+    digest = left.record.digest(desk.profile.log_domain)
+    assert broken.id == "0x" + digest.hex() and "index 1 of epoch 1 was to be anchored by" in broken.what
+    monkeypatch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    desk.settle()
+    outcome = clean(desk, wanted)
+    assert any("1 promises were kept late" in each for each in outcome.notes)
 
 
 def change(store, statement):

@@ -1017,6 +1017,14 @@ MUTANTS = [
         "corruption_is",
     ),
     Mutant(
+        "fsck-broken-promise",
+        "ledger/audit/fsck/promised.py",
+        "        if head is None:",
+        "        if False:",
+        "tests/e2e/test_audit_fsck_trouble.py",
+        "time_passed",
+    ),
+    Mutant(
         "fsck-commitment",
         "ledger/audit/fsck/objects.py",
         '        if root != row.root:\n            yield f"It leads',

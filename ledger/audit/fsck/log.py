@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger import tables as t
 from ledger.audit.compare import Kind
+from ledger.audit.fsck import promised
 from ledger.audit.fsck.found import Checked, Corruption, side_by_side
 from ledger.core import merkle, records
 from ledger.core.records import ManifestKind, ManifestRecord, Promise, Role
@@ -33,6 +34,7 @@ def check(checked: Checked) -> Iterator[Corruption]:
     leaves: dict[int, bytearray] = {log.epoch: bytearray()}
     yield from _manifests(checked, leaves)
     yield from _counted(checked, log, leaves)
+    yield from promised.check(checked, log)
     for epoch, hashes in leaves.items():
         taken = hashes
         if epoch == log.epoch:

@@ -36,6 +36,12 @@ from ledger.vault import Vault, WrappingKeys
 #: Opens a progress bar: the step's name and how many steps it has, if that is known.
 Stage = Callable[[str, int | None], AbstractContextManager[Any]]
 _TRIES = 5  # a snapshot is taken of the database while the blocks that it has were read from the node
+#: What is in a database and derives from nothing, so that nothing can say what it should be.
+NOT_DERIVED = (
+    "Sessions, spent challenges and who loaded an accompanying file are the service's own word.",
+    "Of webhooks only what is sealed (address and secrets) is opened; states, pauses and counts are the service's own word.",
+    "Which transaction an event is of is the node's word: no receipt says it.",
+)
 _IDENTITY = ("administration", "chain_id", "genesis_hash", "registry", "manifest_log", "consignment_ledger")
 
 
@@ -94,6 +100,7 @@ class Outcome:
             "found": [asdict(each) for each in self.found],
             "unchecked": self.unchecked,
             "notes": self.notes,
+            "not_derived": list(NOT_DERIVED),
             "counts": self.counts,
             "repaired": None if self.repaired is None else [asdict(each) for each in self.repaired],
         }
