@@ -104,17 +104,15 @@ def _held(
 
 
 def _of_consignments(replayed: Replayed) -> Iterator[_Expected]:
-    custody = replayed.fold.custody
-    for consignment in replayed.consignments():
+    for consignment, here in replayed.fold.consignments():
         name = "0x" + consignment.hex()
-        parent = custody.parent(consignment)
-        custodian = custody.custodian(consignment) if parent is None else ZERO16
+        custodian = here.custodian if here.parent is None else ZERO16
         values = (
-            ("trail", slots.TRAILS, custody.trail(consignment)),
-            ("custody line", _CUSTODY_LINES, custody.custody_line(consignment)),
+            ("trail", slots.TRAILS, here.trail),
+            ("custody line", _CUSTODY_LINES, here.custody_line),
             # custodian in the low 16 bytes, the offered party in the high ones
-            ("custodian and offer", _CHARGES, custody.offered_to(consignment) + custodian),
-            ("what it is in", _PARENTS, parent or ZERO32),
+            ("custodian and offer", _CHARGES, here.offered_to + custodian),
+            ("what it is in", _PARENTS, here.parent or ZERO32),
         )
         for what, number, value in values:
             yield _Expected(

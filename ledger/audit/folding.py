@@ -1,12 +1,15 @@
 """All three contracts from their events in order: sequences, authority as of its time, custody, heads, closures.
 
 `Fold` takes what `checking` has cut out and refuses the first event that the contracts would not have emitted then. It
-keeps the state of each consignment and no history: that goes to the journal, with links to read it by.
+keeps the state of each consignment and no history: that goes to the journal, with links to read it by. States that were
+not touched lately go to a file beside it (`shelf`), so that memory does not grow with the chain.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from typing import TypeAlias, cast
 
@@ -15,6 +18,7 @@ from ledger.audit.checking import FIELDS, LINKS, ROW, Happening, custody_record
 from ledger.audit.journal import Journal
 from ledger.audit.log import Closure, Head, Log
 from ledger.audit.registry import AccountHistory, Registry
+from ledger.audit.shelf import Shelf
 from ledger.config import CONTRACTS
 from ledger.core.custody import (
     LONGEST_DECISION_SECONDS,
@@ -35,6 +39,12 @@ Fields: TypeAlias = tuple[
     int, int, bytes, bytes, bytes, bytes, bytes, int, bytes, bytes, bytes, bytes, bytes, int, int
 ]  # of a row, see `checking.FIELDS`
 _LINKS = struct.Struct(">QQQ")
+# A consignment on the shelf: trail, custody line, custodian, offered party, parent or zero, kind and time of the last passage,
+# last row; then how many contents, holds, releases and lines follow.
+_KEPT = struct.Struct(">32s32s16s16s32sBQQIIII")
+_KEPT_HOLD = struct.Struct(">16s32sQ")
+_KEPT_RELEASE = struct.Struct(">16s32s32sQ")
+_KEPT_LINE = struct.Struct(">20s32s")
 _DIGEST_PREFIX = b"cargo-ledger/audit/1"
 # Plain integers: comparing with an enumeration's members costs more than all else in the quick path.
 _OPEN, _DEPARTURE, _INSPECTION, _OFFER, _ACCEPT, _DECLINE, _HOLD, _LIFT, _CLOSE, _REMARK = (
@@ -80,6 +90,58 @@ class _Kept(_Consignment):
         )
 
 
+def _encoded(consignment: _Consignment) -> bytes:
+    here = cast(_Kept, consignment)
+    kind, observed = here.passage or (0, 0)
+    return b"".join(
+        (
+            _KEPT.pack(
+                here.trail,
+                here.custody_line,
+                here.custodian,
+                here.offered_to,
+                here.parent or ZERO32,
+                kind,
+                observed,
+                here.last_row,
+                len(here.contents),
+                len(here.holds),
+                len(here.releases),
+                len(here.account_lines),
+            ),
+            *here.contents,
+            *(_KEPT_HOLD.pack(each.party, each.record, each.at) for each in here.holds.values()),
+            *(_KEPT_RELEASE.pack(each.party, each.manifest, each.record, each.at) for each in here.releases),
+            *(signer + line for signer, line in here.account_lines.items()),
+        )
+    )
+
+
+def _decoded(data: bytes) -> _Kept:
+    trail, custody_line, custodian, offered_to, parent, kind, observed, last_row, *counts = _KEPT.unpack_from(
+        data
+    )
+    here = _Kept(custodian)
+    here.trail, here.custody_line, here.offered_to, here.last_row = trail, custody_line, offered_to, last_row
+    here.parent = None if parent == ZERO32 else parent
+    here.passage = (kind, observed) if kind else None
+    parts = []
+    at = _KEPT.size
+    for count, size in zip(counts, (32, _KEPT_HOLD.size, _KEPT_RELEASE.size, _KEPT_LINE.size), strict=True):
+        parts.append(data[at : at + count * size])
+        at += count * size
+    contents, holds, releases, lines = parts
+    here.contents = {contents[place : place + 32]: None for place in range(0, len(contents), 32)}
+    here.holds = {record: Hold(party, record, time) for party, record, time in _KEPT_HOLD.iter_unpack(holds)}
+    here.releases = [Release(*each) for each in _KEPT_RELEASE.iter_unpack(releases)]
+    here.account_lines = dict(_KEPT_LINE.iter_unpack(lines))
+    return here
+
+
+def _as_it_is(value: bytes) -> bytes:
+    return value
+
+
 class _Signer:
     """An account whose signature counts now, with what is asked of it for each record."""
 
@@ -103,6 +165,10 @@ class _Replayed(Custody):
     def __init__(self, journal: Journal) -> None:
         super().__init__()
         self._journal = journal
+        # the model's own name for it, which only looks things up
+        self._consignments = self.shelf = Shelf[_Consignment](
+            journal.folder / "consignments.sqlite", _encoded, _decoded
+        )
 
     def take(
         self, record: CustodyRecord, digest: bytes, signer: bytes, account: Standing | None, time: int
@@ -115,7 +181,7 @@ class _Replayed(Custody):
 
     def kept(self, consignment: bytes) -> _Kept | None:
         """What is kept of a consignment."""
-        return cast(_Kept | None, self._consignments.get(consignment))
+        return cast(_Kept | None, self.shelf.fetch(consignment))
 
     def take_quickly(self, fields: Fields, signer: _Signer, time: int) -> _Kept | None:
         """Take a row's fields if it is an everyday one; None, and nothing changed, if the model has to judge it."""
@@ -133,7 +199,8 @@ class _Replayed(Custody):
             or (kind != _OFFER and counterpart != ZERO16)
         ):
             return None
-        here = cast(_Kept | None, self._consignments.get(consignment))
+        shelf = self.shelf
+        here = cast(_Kept | None, shelf.near.get(consignment) or shelf.fetch(consignment))
         if kind == _OPEN:
             if (
                 here is not None
@@ -142,7 +209,8 @@ class _Replayed(Custody):
                 or sha256(b"\x04" + party + previous).digest() != consignment
             ):
                 return None
-            here = self._consignments[consignment] = _Kept(party)
+            here = _Kept(party)
+            shelf.add(consignment, here)
             here.trail = keccak(ZERO32 + digest + address + stamp)
             return here
         if here is None or here.parent is not None or here.contents or previous == digest:
@@ -260,7 +328,8 @@ class Fold:
         self._network = network
         self._journal = journal
         self.registry = Registry(Domain(network.chain_id, network.addresses["AdministrationRegistry"]))
-        self.log = Log(self.registry)
+        self._closed = Shelf[bytes](journal.folder / "closures.sqlite", _as_it_is, _as_it_is)
+        self.log = Log(self.registry, self._closed)
         self.custody = _Replayed(journal)
         self.sequences = dict.fromkeys(CONTRACTS, 0)
         self.refused: dict[Refusal, int] = {}
@@ -323,6 +392,7 @@ class Fold:
             self._place = place
             if is_new:
                 self._journal.add_acts(memoryview(rows)[first * ROW : (first + place - before) * ROW])
+        self.custody.shelf.settle()
 
     def _signer(self, address: bytes) -> _Signer | None:
         standing = self.registry.standing(address)
@@ -364,6 +434,7 @@ class Fold:
             self.registry.take(event)
         elif event.contract == "ManifestLog":
             self.log.take(event)
+            self._closed.settle()
         else:
             value = event.values["refusal"]
             if value not in Refusal._value2member_map_ or value == Refusal.NONE:
@@ -384,6 +455,15 @@ class Fold:
             raise SequenceGap(contract, sequence, block, expected)
         self.sequences[contract] = sequence
 
+    def consignments(self) -> Iterator[tuple[bytes, _Consignment]]:
+        """Every consignment's id and state, in ascending order of the ids; to be read, not changed."""
+        return self.custody.shelf.in_order()
+
+    def close(self) -> None:
+        """Let go of the files that states were moved to."""
+        self.custody.shelf.close()
+        self._closed.close()
+
     def last_act_of(self, of: bytes) -> int:
         """The place, from 1, of the last row of a consignment (32 bytes) or a signer (20); 0 for none."""
         if len(of) == 20:
@@ -399,7 +479,9 @@ class Fold:
         self._journal.flush()
         for account in revoked:
             self._find_disputed_acts(account)
-        for closure in self.closures():
+        for closure in self._log_history():
+            if not isinstance(closure, Closure):
+                continue
             signer = self.registry.accounts.get(closure.signer)
             if signer is not None and signer.is_disputed(closure.closed_at):
                 self._journal.add_finding(
@@ -425,19 +507,21 @@ class Fold:
         """Every head, in order."""
         return [each for each in self._log_history() if isinstance(each, Head)]
 
-    def _log_history(self) -> list[Head | Closure]:
+    def _log_history(self) -> Iterator[Head | Closure]:
         self._journal.flush()
         registry = Registry(Domain(self._network.chain_id, self._network.addresses["AdministrationRegistry"]))
-        log = Log(registry)
-        found = []
-        for event in self._journal.events():
-            if event.contract == "AdministrationRegistry":
-                registry.take(event)
-            elif event.contract == "ManifestLog":
-                taken = log.take(event)
-                if taken is not None:
-                    found.append(taken)
-        return found
+        with closing(
+            Shelf[bytes](self._journal.folder / "closures-again.sqlite", _as_it_is, _as_it_is)
+        ) as closed:
+            log = Log(registry, closed)
+            for event in self._journal.events():
+                if event.contract == "AdministrationRegistry":
+                    registry.take(event)
+                elif event.contract == "ManifestLog":
+                    taken = log.take(event)
+                    closed.settle()
+                    if taken is not None:
+                        yield taken
 
     def digest(self, block: int, block_hash: bytes) -> bytes:
         """The digest of the final state, 32 bytes: equal for whoever replayed the same chain to the same block.
@@ -462,9 +546,9 @@ class Fold:
             state.update(
                 b"H" + code + head.epoch.to_bytes(4, "big") + head.size.to_bytes(8, "big") + head.root
             )
-        for former, commitment in sorted(self.log.closed.items()):
+        for former, commitment in self._closed.in_order():
             state.update(b"M" + former + commitment)
-        for consignment, here in sorted(self.custody._consignments.items()):
+        for consignment, here in self.consignments():
             state.update(self._of_consignment(consignment, here))
         return state.digest()
 

@@ -7,7 +7,7 @@ former party and root hash to the former's id. What no transaction shows is coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,10 +110,11 @@ class Log:
         without_former: How many were not.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, closed: MutableMapping[bytes, bytes]) -> None:
+        """Begin with nothing; `closed` is where closures are kept, empty."""
         self._registry = registry
         self.last: dict[bytes, Head] = {}
-        self.closed: dict[bytes, bytes] = {}
+        self.closed = closed
         self.heads = 0
         self.proofs = 0
         self.without_proof = 0

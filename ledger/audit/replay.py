@@ -146,6 +146,7 @@ class _Replay:
             self._note()
             self._journal.flush()
             self._journal.close()
+            self._fold.close()
             if self._own is not None:
                 self._own.cleanup()
             raise

@@ -17,7 +17,7 @@ How to get it:
         replayed.heads(), replayed.closures(), replayed.motions()
         replayed.refusals()                                     # what the chain refused, iterator
 
-Memory holds the state of each consignment; histories are read from the journal when they are asked for. `history` reads
+Memory stays flat: states that were not touched lately, and all histories, are read from files when they are asked for. `history` reads
 the acts of the consignment and of everything ever connected with it, so its periods count what it was inside of. Ids and
 addresses are bytes, times Unix seconds. A replay that ended early (`digest` is None) answers up to `block`.
 """
@@ -283,6 +283,7 @@ class Replayed:
     def close(self) -> None:
         """Close the journal; one without a folder of its own goes."""
         self.journal.close()
+        self.fold.close()
         if self.own_folder is not None:
             self.own_folder.cleanup()
 
@@ -320,7 +321,8 @@ class Replayed:
 
     def consignments(self) -> Iterator[bytes]:
         """Ids of all consignments, in the order of their opening."""
-        return iter(self.fold.custody._consignments)
+        rows = self.journal.rows(0, self.journal.acts)
+        return (row[116:148] for row in rows if row[148] == CustodyKind.OPEN)
 
     def acts(self) -> Iterator[Act]:
         """Every custody record, in order."""
@@ -385,8 +387,7 @@ class Replayed:
 
     def open_holds(self) -> int:
         """How many holds are open, on all consignments."""
-        custody = self.fold.custody
-        return sum(len(custody.holds(consignment)) for consignment in self.consignments())
+        return sum(len(here.holds) for _, here in self.fold.consignments())
 
     def disputed_closures(self) -> dict[bytes, Closure]:
         """Closures that a revocation dates back to, by the digest of their record (32 bytes)."""

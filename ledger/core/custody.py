@@ -17,7 +17,7 @@ Sources: DESIGN 4; contracts/interfaces/IConsignmentLedger.sol.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -243,7 +243,7 @@ class Custody:
     """
 
     def __init__(self) -> None:
-        self._consignments: dict[bytes, _Consignment] = {}
+        self._consignments: MutableMapping[bytes, _Consignment] = {}
 
     # ------------------------------------------------------------------------------------------------------ judging
 
