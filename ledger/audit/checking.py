@@ -10,7 +10,7 @@ A custody event is cut out of its receipt by place, since all of them have one f
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -491,22 +491,6 @@ def plain(chunk: Chunk) -> bytes:
     return data
 
 
-_checker: Checker | None = None  # of this process, if it is one of those that check beside another
-
-
-def begin(network: Network, recovers: bool) -> None:
-    """Begin a process that checks chunks beside another."""
-    global _checker
-    _checker = Checker(network, recovers=recovers)
-
-
-def is_begun() -> bool:
-    """Whether this process can check; it is asked to know when one can."""
-    return _checker is not None
-
-
-def check(chunk: Chunk) -> Checked:
-    """Check a chunk in a process that was begun."""
-    if _checker is None:
-        raise RuntimeError("the process was not begun")
-    return _checker.check(chunk)
+def begin(network: Network, recovers: bool) -> Callable[[Chunk], Checked]:
+    """What checks chunks, made where it is to run: see `ledger.audit.processes`."""
+    return Checker(network, recovers=recovers).check

@@ -15,10 +15,10 @@ import tempfile
 import time as clock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 
 from ledger.audit import checking
@@ -26,6 +26,7 @@ from ledger.audit.blocks import Chunk, Network, Source, Tail
 from ledger.audit.checking import ROW, Checked, Checker, Happening
 from ledger.audit.folding import Fold
 from ledger.audit.journal import Journal
+from ledger.audit.processes import Processes
 from ledger.audit.result import NAMES, Counts, Replayed
 from ledger.audit.sealed import Seals
 from ledger.config import CONTRACTS
@@ -34,7 +35,6 @@ from ledger.core.records import keccak
 from ledger.core.trust import Trust
 from ledger.core.verdict import Check, Status, conclude
 from ledger.errors import (
-    CheckingInterrupted,
     InvalidEncoding,
     InvalidSignature,
     JournalUnusable,
@@ -197,33 +197,19 @@ class _Replay:
         if settings.processes == 0:
             yield from (checker.check(chunk) for chunk in chunks)
             return
-        with ProcessPoolExecutor(
-            settings.processes,
-            mp_context=get_context("spawn"),  # a copy of this process would copy the threads that fetch
-            initializer=checking.begin,
-            initargs=(self._network, settings.recovers),
-        ) as pool:
-            begun = pool.submit(checking.is_begun)
-            waiting: deque[tuple[Chunk, Future[Checked]]] = deque()
-            chunk: Chunk | None = None
-            try:
-                for chunk in chunks:
-                    if not begun.done():
-                        yield checker.check(chunk)  # rather than wait until the others have started
-                        continue
-                    waiting.append((chunk, pool.submit(checking.check, chunk)))
-                    if len(waiting) > settings.processes + 1:
-                        yield waiting[0][1].result()
-                        waiting.popleft()
-                while waiting:
-                    yield waiting[0][1].result()
-                    waiting.popleft()
-            except BrokenExecutor:
-                unanswered = waiting[0][0] if waiting else chunk
-                assert unanswered is not None  # noqa: S101  only a chunk that was handed over can be unanswered
-                raise CheckingInterrupted(unanswered.first, unanswered.last) from None
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        with Processes(
+            settings.processes, partial(checking.begin, self._network, settings.recovers)
+        ) as processes:
+            waiting: deque[Future[Checked]] = deque()
+            for chunk in chunks:
+                if not processes.have_begun:
+                    yield checker.check(chunk)  # rather than wait until the others have started
+                    continue
+                waiting.append(processes.submit(chunk))
+                if len(waiting) > settings.processes + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def _take(self, outcome: Checked) -> None:
         """Take the outcome of one chunk; what the journal had already is passed over."""

@@ -1770,11 +1770,19 @@ MUTANTS = [
     ),
     Mutant(
         "replay-killed",
-        "ledger/audit/replay.py",
-        "            except BrokenExecutor:\n",
-        "            except KeyError:\n",
+        "ledger/audit/processes.py",
+        "        except (EOFError, OSError):\n            raise",
+        "        except KeyError:\n            raise",
         "tests/unit/test_audit_processes.py",
         "killed",
+    ),
+    Mutant(
+        "replay-other-end-kept",
+        "ledger/audit/processes.py",
+        "            theirs.close()  # with the process the last other end is gone\n",
+        "            self._processes.append(theirs)\n",
+        "tests/unit/test_audit_processes.py",
+        "half_of_its_answer",
     ),
     Mutant(
         "webhook-released",
