@@ -1777,14 +1777,6 @@ MUTANTS = [
         "killed",
     ),
     Mutant(
-        "replay-other-end-kept",
-        "ledger/audit/processes.py",
-        "            theirs.close()  # with the process the last other end is gone\n",
-        "            self._processes.append(theirs)\n",
-        "tests/unit/test_audit_processes.py",
-        "half_of_its_answer",
-    ),
-    Mutant(
         "webhook-released",
         "ledger/delivering.py",
         "            self._webhooks.clear()\n",
