@@ -14,6 +14,7 @@ from api.bodies import MAX_BODY_BYTES, BodyLimit
 from api.evidence_files import evidence_schemas
 from api.grouping import Grouping
 from api.limits import Buckets, Limits
+from api.lodging import Lodging
 from api.observing import Figures, Observing
 from api.openapi import DESCRIPTION, TITLE
 from api.routes import (
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.router.routes.insert(0, Lodging())
     v1 = APIRouter(prefix="/v1")
     for noun in (
         manifests,

@@ -1,7 +1,7 @@
 """Batches of manifests: NDJSON in, NDJSON out, in flat memory whatever their size.
 
-While some lines are lodged, the next are read; those that are there then are lodged together, in one transaction.
-Nothing waits for a line that has not come. Each line gets a line, in order. A client that sends a long batch must read
+While some lines are lodged, the next are read and their signatures and documents checked; those that are there when that
+begins are lodged together, in one transaction. Nothing waits for a line that has not come. Each line gets a line, in order. A client that sends a long batch must read
 the answers meanwhile, or both ends wait.
 """
 
@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from api.bodies import read_json
 from api.problems import INVALID_REQUEST, UNEXPECTED, Problem, invalid_fields, problem_of, too_large
 from ledger.errors import LedgerError
-from ledger.ledger import Ledger
+from ledger.ledger import Ledger, Prepared
 from ledger.messages import ManifestAccepted, ManifestSubmission, ProblemView
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -54,14 +54,23 @@ async def answer_lines(body: AsyncIterator[bytes], ledger: Ledger) -> AsyncItera
     """
     ahead = _Ahead()
     reading = asyncio.create_task(ahead.read(body))
+    coming = asyncio.create_task(_next_group(ahead, ledger))
     try:
-        while group := await ahead.take():
+        while group := await coming:
+            coming = asyncio.create_task(_next_group(ahead, ledger))
             yield await run_in_threadpool(_lodge, group, ledger)
         await reading
     except ClientDisconnect:
         return  # what was lodged stays lodged: sent again, it is answered again
     finally:
         reading.cancel()
+        coming.cancel()
+
+
+async def _next_group(ahead: _Ahead, ledger: Ledger) -> list[Prepared | LedgerError | Problem]:
+    """What the lines that are there ask for, checked as far as that needs no database; empty at the end."""
+    lines = await ahead.take()
+    return await run_in_threadpool(lambda: [_read(line, ledger) for line in lines]) if lines else []
 
 
 class _Ahead:
@@ -136,41 +145,43 @@ class _Lines:
             self._begun += part
 
 
-def _lodge(lines: list[bytes | None], ledger: Ledger) -> bytes:
-    read = [_read(line) for line in lines]
-    submissions = [submission for submission in read if isinstance(submission, ManifestSubmission)]
-    lodged = iter(_lodge_all(submissions, ledger))
-    answers = [next(lodged) if isinstance(entry, ManifestSubmission) else entry.to_view() for entry in read]
-    return b"".join(answer.model_dump_json().encode() + b"\n" for answer in answers)
-
-
-def _read(line: bytes | None) -> ManifestSubmission | Problem:
+def _read(line: bytes | None, ledger: Ledger) -> Prepared | LedgerError | Problem:
     if line is None:
         return too_large(MAX_LINE_BYTES, "The line")
     if not line.strip():
         return Problem(INVALID_REQUEST, "The line is blank; each line holds one submission.", {"pointer": ""})
     try:
-        return ManifestSubmission.model_validate(read_json(line))
+        return ledger.prepare(ManifestSubmission.model_validate(read_json(line)))
     except ValidationError as error:
         return invalid_fields(error.errors(), ())
-    except Problem as problem:
-        return problem
+    except (LedgerError, Problem) as refusal:
+        return refusal
+    except Exception:
+        _logger.exception("a line failed")
+        return _mistake()
+
+
+def _lodge(group: list[Prepared | LedgerError | Problem], ledger: Ledger) -> bytes:
+    lodged = _lodge_all([one for one in group if not isinstance(one, Problem)], ledger)
+    answers = [one.to_view() if isinstance(one, Problem) else next(lodged) for one in group]
+    return b"".join(answer.model_dump_json().encode() + b"\n" for answer in answers)
 
 
 def _lodge_all(
-    submissions: list[ManifestSubmission], ledger: Ledger
+    prepared: list[Prepared | LedgerError], ledger: Ledger
 ) -> Iterator[ManifestAccepted | ProblemView]:
     """Lodge a group. If all of it fails, each line says so: the lines before it are answered already."""
     try:
-        lodged = ledger.lodge_many(submissions) if submissions else []
+        lodged = ledger.lodge_prepared(prepared) if prepared else []
     except LedgerError as error:
-        lodged = [error] * len(submissions)
+        lodged = [error] * len(prepared)
     except Exception:
-        _logger.exception("a group of %d lines failed", len(submissions))
-        mistake = Problem(
-            UNEXPECTED, "This is a fault of the service and is in its log; send the line again."
-        )
-        yield from [mistake.to_view()] * len(submissions)
+        _logger.exception("a group of %d lines failed", len(prepared))
+        yield from [_mistake().to_view()] * len(prepared)
         return
     for result in lodged:
         yield problem_of(result).to_view() if isinstance(result, LedgerError) else result[0]
+
+
+def _mistake() -> Problem:
+    return Problem(UNEXPECTED, "This is a fault of the service and is in its log; send the line again.")

@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from starlette.datastructures import Headers
@@ -96,7 +97,8 @@ def address_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
     return address
 
 
-def client_of(peer: str, forwarded: str, proxies: Collection[str]) -> str:
+@lru_cache(maxsize=MOST_CLIENTS)
+def client_of(peer: str, forwarded: str, proxies: frozenset[str]) -> str:
     """Who asks, as one who is counted; the arguments are those of `address_of`."""
     address = address_of(peer, forwarded, proxies)
     try:

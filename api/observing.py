@@ -10,9 +10,19 @@ import os
 import re
 import secrets
 import time
+from contextlib import nullcontext
 
 from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind, get_tracer, set_tracer_provider, use_span
+from opentelemetry.trace import (
+    ProxyTracer,
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    get_tracer,
+    get_tracer_provider,
+    set_tracer_provider,
+    use_span,
+)
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -105,23 +115,24 @@ class Observing:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = noted.request_id
             await send(message)
 
-        span = _TRACER.start_span("request", extract(Headers(scope=scope)), SpanKind.SERVER)
+        span = _span(scope)
         try:
-            with use_span(span, record_exception=False):
+            with nullcontext() if span is None else use_span(span, record_exception=False):
                 await self.app(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - began
             operation = getattr(scope.get("route"), "name", None) or "none"
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            span.update_name(operation)
-            span.set_attributes(
-                {
-                    "http.request.method": method,
-                    "http.response.status_code": status,
-                    "cargo_ledger.request_id": noted.request_id,
-                }
-            )
-            span.end()
+            if span is not None:
+                span.update_name(operation)
+                span.set_attributes(
+                    {
+                        "http.request.method": method,
+                        "http.response.status_code": status,
+                        "cargo_ledger.request_id": noted.request_id,
+                    }
+                )
+                span.end()
             self.figures.note(noted, method, operation, status, seconds)
             _logger.info(
                 "answered",
@@ -134,3 +145,10 @@ class Observing:
                     }
                 },
             )
+
+
+def _span(scope: Scope) -> Span | None:
+    """The span of a request, where there is anybody to take it: one for nobody costs a tenth of a small request."""
+    if isinstance(_TRACER, ProxyTracer) and isinstance(get_tracer_provider(), ProxyTracerProvider):
+        return None
+    return _TRACER.start_span("request", extract(Headers(scope=scope)), SpanKind.SERVER)

@@ -7,18 +7,22 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_app
 from api.collecting import collect_rarely
+from api.connections import Connection
 from api.kept_process import KeptProcess
 from api.listening import listen, say_ready
 from api.observing import export_traces
 from api.settings import Settings
 from api.streams import Streams
 
+#: How bytes become requests: uvicorn's options, whoever runs it.
+PROTOCOL: dict[str, Any] = {"loop": "uvloop", "http": Connection, "ws": "none"}
 GRACE_SECONDS = 10  # for requests that are under way when the service is asked to end
 
 
@@ -69,6 +73,7 @@ def _server(settings: Settings, when_ready: Callable[[], None]) -> _Server:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
+        **PROTOCOL,
         log_config=None,
         access_log=False,
         server_header=False,

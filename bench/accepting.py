@@ -22,6 +22,8 @@ from manifests import PROJECT
 from processor import busy_seconds, family, resident_mib, seconds_of
 from submissions import Lodger
 
+from ledger.vault import add_wrapping_key
+
 sys.path[:0] = [str(PROJECT / "tests" / "support"), str(PROJECT / "scripts")]
 
 import local_network  # noqa: E402
@@ -100,7 +102,13 @@ class Bench:
     ) -> None:
         self._network, self._folder, self._database, self._server = network, folder, database, server
         self.lodger = Lodger(network.profile.log_domain, network.party("exporter"), network.keys["exporter"])
-        self._service = ServiceProcess(network, folder, LEDGER_DATABASE_URL=database)
+        keys = folder / "wrapping-keys"
+        add_wrapping_key(
+            keys
+        )  # a server's database is sealed under keys of its own, and so is the other here
+        self._service = ServiceProcess(
+            network, folder, LEDGER_DATABASE_URL=database, LEDGER_WRAPPING_KEYS_FILE=str(keys)
+        )
         self._arguments = ["--create", *(["--processes", str(processes)] if processes > 1 else [])]
 
     @contextmanager

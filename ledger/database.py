@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from ledger.errors import StoreError
 
 WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that the database is busy
 _FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
+_AGAIN_SECONDS = 0.01  # until a lock is asked for again that SQLite does not wait for
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 _OLDEST_SERVER = 150_000  # PostgreSQL 15
 _LEAST_ROOM_BYTES = 1 << 20  # a disk with less is full: a request may need as much
@@ -297,9 +299,9 @@ class SQLite:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
+        _keep_a_log_beside(cursor)
         # secure_delete: a deleted row's bytes are overwritten, not only let go of
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
@@ -438,6 +440,24 @@ def _connecting(url: str) -> tuple[str, str]:
     place = f"{POSTGRESQL}/{name}?host={host}" if host.startswith("/") else f"{POSTGRESQL}{host}{port}/{name}"
     missing = {name: value for name, value in _CONNECTING.items() if name not in given}
     return make_conninfo(url, **missing), place
+
+
+def _keep_a_log_beside(cursor: sqlite3.Cursor) -> None:
+    """Let SQLite keep its log in a file beside (WAL). Of a new file, another process may be about to say the same.
+
+    SQLite then says at once that the file is locked, however long it may wait for anything else: it holds a lock for
+    reading by then, and would wait for one who waits for that.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 class _LockedFile:

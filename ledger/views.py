@@ -64,7 +64,8 @@ __all__ = ["party_text", "time_text"]  # said in the errors of `ledger.ledger` t
 
 def manifest_accepted(row: Any, state: ManifestState, administration: bytes) -> ManifestAccepted:
     """The answer to an accepted manifest record."""
-    return ManifestAccepted(
+    # constructed, not validated: all of it is our own, and it is done for every record of a batch
+    return ManifestAccepted.model_construct(
         id=None if row.manifest_id is None else to_hex(row.manifest_id),
         digest=to_hex(row.digest),
         index=row.log_index,
@@ -75,7 +76,7 @@ def manifest_accepted(row: Any, state: ManifestState, administration: bytes) -> 
 
 def promise(row: Any, administration: bytes) -> PromiseView:
     """What the sequencer signed when the record was accepted."""
-    return PromiseView(
+    return PromiseView.model_construct(
         administration=party_text(administration),
         epoch=row.promise_epoch,
         index=row.promise_index,

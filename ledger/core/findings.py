@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, CustodyRecord
@@ -76,6 +77,7 @@ class Step:
     other: bytes | None
 
 
+@lru_cache(maxsize=4096)
 def party_text(party: bytes) -> str:
     """A party or administration as people write it; as hex where the bytes are no party."""
     try:

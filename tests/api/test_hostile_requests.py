@@ -175,6 +175,29 @@ def test_a_flood_of_headers_is_refused_and_not_kept(alone):
 
 
 @pytest.mark.row("E8")
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /" + b"a" * 20,
+        b"GET /v1/chain HTTP/1.1\r\nHost: localhost\r\nX-Long: a",
+        post(b"/v1/sessions/challenge", [(b"Transfer-Encoding", b"chunked")], b"2;extension=a"),
+        post(
+            b"/v1/sessions/challenge", [(b"Transfer-Encoding", b"chunked")], b"2\r\n{}\r\n0\r\nX-Trailer: a"
+        ),
+    ],
+    ids=["target", "field", "extension", "trailer"],
+)
+def test_what_comes_to_no_end_is_cut_off(alone, begun):
+    where = urlsplit(alone.url)
+    with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
+        connection.sendall(begun)
+        with pytest.raises(ConnectionError):
+            for _ in range(100):
+                connection.sendall(b"a" * (1 << 17))
+    good_client_is_served(alone)
+
+
+@pytest.mark.row("E8")
 def test_json_at_the_edge_of_what_is_read_costs_less_than_64_mib(alone):
     good_client_is_served(alone)
     before = resident(alone)

@@ -64,13 +64,17 @@ def test_addresses_are_exact(http, path):
     assert http.get(path).status_code in (404, 422)
 
 
+def test_a_method_that_http_does_not_know_is_a_request_that_cannot_be_read(http):
+    assert_problem(http.request("BREW", "/v1/chain"), 400, "invalid-request")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
         ("PUT", "/v1/manifests", ["GET", "POST"]),
         ("GET", "/v1/custody-records", ["POST"]),
         ("DELETE", "/healthz", ["GET"]),
-        ("BREW", "/v1/chain", ["GET"]),
+        ("PROPFIND", "/v1/chain", ["GET"]),
     ],
 )
 def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(http, method, path, allowed):

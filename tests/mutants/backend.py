@@ -33,6 +33,22 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "head-without-end",
+        "api/connections.py",
+        "if self._pending > MOST_HEAD_BYTES and",
+        "if False and",
+        "tests/api/test_hostile_requests.py",
+        "cut_off or flood",
+    ),
+    Mutant(
+        "wal-not-waited-for",
+        "ledger/database.py",
+        "sqlite3.SQLITE_BUSY or time.monotonic() > deadline:",
+        "sqlite3.SQLITE_BUSY or True:",
+        "tests/unit/test_store.py",
+        "another_process_is_writing",
+    ),
+    Mutant(
         "chain-id-of-answer",
         "ledger/chain.py",
         '            or parsed.get("id") != sent_id\n',

@@ -12,6 +12,7 @@ import uvicorn
 from local_network import Network
 
 from api.app import create_app
+from api.serving import PROTOCOL
 from api.settings import Settings
 from ledger import keys
 from ledger.client import LedgerClient
@@ -78,7 +79,12 @@ def serving(network: Network, settings: Settings) -> Iterator[Service]:
     app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=5
+            app,
+            **PROTOCOL,
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=5,
         )
     )
     thread = threading.Thread(target=server.run, args=([listener],))

@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -145,6 +146,20 @@ def test_many_processes_may_make_the_same_database_at_once(new_database_url):
                 os._exit(code)
         children.append(child)
     assert [os.WEXITSTATUS(os.waitpid(child, 0)[1]) for child in children] == [0] * 6
+
+
+def test_a_new_file_that_another_process_is_writing_to_is_waited_for(tmp_path):
+    """Whoever makes the database first locks it for a moment, for which SQLite itself does not wait."""
+    path = tmp_path / "ledger.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = threading.Event()
+        release = threading.Timer(0.3, lambda: (begun.set(), other.execute("COMMIT")))
+        release.start()
+        with closing(Store(f"sqlite:///{path}", create=True)) as store, store.read() as session:
+            assert begun.is_set()
+            assert session.version() is not None
+        release.join()
 
 
 # --- transactions
