@@ -1205,8 +1205,8 @@ MUTANTS = [
         "ledger/audit/report/page.py",
         "default-src 'none'; style",
         "default-src *; style",
-        "tests/browser/test_audit_report.py",
-        "no_network",
+        "tests/unit/test_audit_report.py",
+        "asks_for_nothing",
     ),
     Mutant(
         "report-name-cut",
