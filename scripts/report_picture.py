@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -26,9 +27,7 @@ COLOURS = 96
 def written(folder: Path) -> Path:
     """A report, made by the command that people use."""
     sys.path.insert(0, str(PROJECT / "tests" / "support"))
-    import audited_trade
-    import generated_chain
-
+    audited_trade, generated_chain = map(import_module, ("audited_trade", "generated_chain"))
     chain, _ = audited_trade.trade()
     chain.write(folder / "chain.audit", folder / "papers")
     (folder / "sg.trust.json").write_bytes(generated_chain.trust().encode())

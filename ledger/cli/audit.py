@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
@@ -460,7 +461,10 @@ def ask(
         out.answer(
             answer.to_json() | {"verdict": verdict},
             lambda page: audit_ask.show(
-                page, answer, f"The replay is {verdict}, as of block {answer.block}."
+                page,
+                answer,
+                f"The replay is {verdict}, as of block {answer.block}.",
+                f"cargo-ledger audit event {shlex.quote(str(export)) if export else '--profile ' + shlex.quote(str(profile))}",
             ),
         )
     outcome.end(outcome.of_verdict(verdict))

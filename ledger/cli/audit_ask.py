@@ -29,7 +29,7 @@ def citing(export: Path | None, profile: Path | None) -> Iterator[Citing]:
         yield NodeCiting(chain)
 
 
-def show(page: Page, answer: Answer, as_of: str) -> None:
+def show(page: Page, answer: Answer, as_of: str, event_command: str) -> None:
     """The answer for people: in words, as a table, with the events it rests on and what was not checked."""
     page.line(answer.sentence, style="bold")
     columns = QUESTIONS[answer.question].columns
@@ -38,28 +38,29 @@ def show(page: Page, answer: Answer, as_of: str) -> None:
         [name.replace("_", " ") for name in columns],
         [[_cell(row.facts[name]) for name in columns] for row in answer.rows],
     )
-    data = answer.to_json()
     for row in answer.rows if len(answer.rows) > 1 else ():
         page.line(row.sentence)
-    events = data["events"]
+    events = answer.to_json()["events"]
     page.table(
         "Rests on",
-        ("block", "log", "contract", "event", "number", "time", "record", "transaction", "signature"),
+        ("block", "log", "event", "number", "of", "time", "record"),
         [
             (
                 each["block"],
                 each["log"],
-                each["contract"],
                 each["name"],
                 each["sequence"],
+                each["contract"],
                 each["time"],
-                each["digest"],
-                each["transaction"],
-                each["signature"],
+                _short(each["digest"]),
             )
             for each in events[:_EVENTS]
         ],
     )
+    if events:
+        page.line(
+            f"{event_command} --block BLOCK --log LOG shows one of these whole; --json here has their signatures."
+        )
     if len(events) > _EVENTS:
         page.line(f"{len(events) - _EVENTS} more events; --json has all.")
     for title, lines in (("Checked:", answer.checked), ("Not checked:", answer.not_checked)):
@@ -70,6 +71,11 @@ def show(page: Page, answer: Answer, as_of: str) -> None:
     if answer.more is not None:
         page.line(f"Go on with --after {answer.more}.")
     page.line(as_of, style="bold")
+
+
+def _short(digest: str | None) -> str:
+    """The beginning of a digest, to know it again by; `audit event` and --json have it whole."""
+    return "" if digest is None else f"{digest[:18]}…"
 
 
 def _cell(value: object) -> object:

@@ -401,4 +401,9 @@ def test_people_read_the_answer_in_words_with_what_it_rests_on(life, folder):
     said = run(*words).stdout
     assert "2 passages and hand-overs happened while cargo was held" in said
     assert "place not disclosed" in said and "Rests on" in said and "HOLD" in said
+    (event,) = [line for line in said.splitlines() if "│ HOLD " in line]
+    block, log = event.split("│")[1:3]
+    assert f"cargo-ledger audit event {folder / 'chain.audit'} --block BLOCK --log LOG shows" in said
+    one = run("audit", "event", folder / "chain.audit", "--block", block.strip(), "--log", log.strip()).stdout
+    assert hexed(life.digests["hold"]) in one
     assert "The replay is VALID" in said
