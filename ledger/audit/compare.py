@@ -184,7 +184,7 @@ def database(replayed: Replayed, store: Store) -> Iterator[Difference]:
     Raises:
         StoreError: It is of another chain, or has read nothing of this one.
     """
-    with store.read() as session:
+    with store.snapshot(None) as session:
         require_same_chain(session.identity(), replayed.network)
         cursor = session.cursor()
         if cursor is None:

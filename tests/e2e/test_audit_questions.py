@@ -153,7 +153,7 @@ def test_what_an_account_signed_since_it_was_compromised_and_what_hangs_on_it(li
     ]
     carrier, exporter = (address(life.desk.network.address(role)) for role in ("carrier", "exporter"))
     none = ask("signed-since", account=carrier, since=life.times["accept"] + 1)
-    assert none["rows"] == [] and "signed nothing" in none["answer"]
+    assert none["rows"] == [] and "signed no custody record" in none["answer"]
     amended = ask("signed-since", account=exporter, since=life.times["departure"] + 1)
     assert "AMEND" in facts(amended, "kind")
     assert (
@@ -167,7 +167,7 @@ def test_which_acts_are_disputed_after_a_revocation_that_dates_back(life, ask):
     assert facts(answer, "record") == [hexed(life.digests["lift"]), hexed(life.digests["release"])]
     assert ask("disputed", account=address(life.officer))["rows"] == answer["rows"]
     none = ask("disputed", account=address(life.inspector))
-    assert none["rows"] == [] and none["answer"].startswith("No act is disputed")
+    assert none["rows"] == [] and none["answer"].startswith("No custody record and no closing is disputed")
 
 
 def test_what_was_amended_field_by_field(life, ask):

@@ -1785,6 +1785,14 @@ MUTANTS = [
         "what_it_was",
     ),
     Mutant(
+        "ask-unseen-heads",
+        "ledger/audit/questions/authority.py",
+        "not (account.revocations or asked.since)",
+        "not account.revocations",
+        "tests/unit/test_audit_questions.py",
+        "sequencer",
+    ),
+    Mutant(
         "replay-killed",
         "ledger/audit/processes.py",
         "        except (EOFError, OSError):\n            raise",

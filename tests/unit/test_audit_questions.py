@@ -8,7 +8,7 @@ from random_custody import IDS, NETWORK, OPENERS, K, attempt_of, event, record_o
 
 from ledger.audit.folding import Fold
 from ledger.audit.journal import Journal
-from ledger.audit.papers import Papers
+from ledger.audit.papers import Reading
 from ledger.audit.questions import Asked, ask
 from ledger.audit.replayed import ReplayedChronicle
 from ledger.audit.result import Replayed
@@ -59,7 +59,7 @@ class Past:
             happening = event("AccountRevoked", place, values | {"revokedAt": self.end})
             self.fold.take(type(happening)(**(fields(happening) | {"time": self.end})))
         self.journal.flush()
-        self.chronicle = ReplayedChronicle(self._replayed(), Papers(), NoCiting())
+        self.chronicle = ReplayedChronicle(self._replayed(), Reading(), NoCiting())
 
     def _replayed(self):
         rest = dict.fromkeys(("source", "trust", "verdict", "counts", "digest", "own_folder"))
@@ -212,3 +212,26 @@ def test_an_answer_in_pages_is_the_answer(past):
                 break
             assert len(answer.rows) >= 1
         assert [row.facts for row in rows] == past.rows(question, **about)
+
+
+def test_what_a_sequencer_anchored_is_said_to_be_in_question_too(past):
+    sequencer, code = b"\x77" * 20, party("officer")[:8]
+    number = past.fold.sequences["AdministrationRegistry"]
+
+    def lacks(question, **asked):
+        lines = ask(past.chronicle, question, Asked(**asked)).not_checked
+        return [line for line in lines if line.startswith("Tree heads")]
+
+    def happens(place, name, values):
+        happening = event(name, number + place, {"account": sequencer, **values})
+        past.fold.take(type(happening)(**(fields(happening) | {"time": past.end})))
+
+    happens(1, "AccountEnrolled", {"party": code + bytes(8), "roles": 8, "validUntil": past.end + 10**6})
+    assert lacks("disputed") == [] == lacks("signed-since", account=ADDRESS["officer"])
+    (line,) = lacks("signed-since", account=sequencer, since=past.end - 60)
+    assert checksummed(sequencer) in line and f"from {time_text(past.end - 60)} on" in line
+    happens(2, "AccountRevoked", {"revokedFrom": past.end - 30, "revokedAt": past.end})
+    (line,) = lacks("disputed")
+    assert f"from {time_text(past.end - 30)} to {time_text(past.end)}" in line
+    assert lacks("signed-since", account=sequencer) == [line] == lacks("disputed", account=sequencer)
+    assert lacks("disputed", account=ADDRESS["officer"]) == []

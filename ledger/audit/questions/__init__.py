@@ -6,7 +6,7 @@ An answer stops when it has enough rows, or has looked at enough, and says where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.audit.questions import authority, containers, custody, lateness, manifests
@@ -15,6 +15,10 @@ from ledger.core.findings import time_text
 from ledger.errors import InvalidQuestion, UnknownQuestion
 
 __all__ = ["QUESTIONS", "Answer", "Asked", "Chronicle", "Question", "ask"]
+
+
+def _nothing(chronicle: Chronicle, asked: Asked) -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Question:
         columns: Which of them a table for people shows.
         examine: What there is to say, one thing examined after the other.
         say: The answer in words, from what is asked, the rows, and whether that is all.
+        lacks: What it can't see of what is asked about, in words.
     """
 
     asks: str
@@ -40,6 +45,7 @@ class Question:
     columns: tuple[str, ...]
     examine: Callable[[Chronicle, Asked], Iterator[Unit]]
     say: Callable[[Asked, list[Row], bool], str]
+    lacks: Callable[[Chronicle, Asked], Sequence[str]] = _nothing
 
     def takes(self) -> tuple[str, ...]:
         """Everything that may be given."""
@@ -76,6 +82,7 @@ QUESTIONS = {
         ("relation", "kind", "consignment", "time", "record", "because"),
         authority.signed_since,
         authority.say_signed_since,
+        authority.unseen_heads,
     ),
     "amended": Question(
         "What was amended, and which fields changed?",
@@ -126,6 +133,7 @@ QUESTIONS = {
         ("time", "kind", "consignment", "account", "revoked_from", "revoked_at"),
         authority.disputed,
         authority.say_disputed,
+        authority.unseen_heads,
     ),
     "late-manifests": Question(
         "Which manifests were lodged after the cargo had left?",
@@ -198,7 +206,7 @@ def ask(chronicle: Chronicle, question: str, asked: Asked) -> Answer:
         sentence,
         tuple(Row(row.sentence, row.facts, tuple(proven[each] for each in row.cites)) for row in rows),
         tuple(chronicle.checked),
-        (*chronicle.not_checked, *unknown),
+        (*chronicle.not_checked, *known.lacks(chronicle, asked), *unknown),
         chronicle.block,
         chronicle.block_hash,
         chronicle.block_time,

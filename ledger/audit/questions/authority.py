@@ -217,6 +217,23 @@ def disputed(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
             yield Unit(f"c{closure.sequence}")
 
 
+def unseen_heads(chronicle: Chronicle, asked: Asked) -> list[str]:
+    """What an answer lacks if a sequencer is in question: no event says who anchored a tree head."""
+    told = []
+    for account in chronicle.accounts.values():
+        is_meant = asked.account is None or account.address == asked.account
+        if not is_meant or not account.roles & Role.SEQUENCER or not (account.revocations or asked.since):
+            continue
+        until = f" to {when(account.revoked_at)}" if account.revocations else " on"
+        since = account.revoked_from if asked.since is None else asked.since
+        told.append(
+            f"Tree heads are not looked at: {checksummed(account.address)} is a sequencer of {party_text(account.party)}, and "
+            f"who anchored a head stands in no event. Those of {party_text(account.party[:8])} from {when(since)}{until} are in "
+            "question too."
+        )
+    return told
+
+
 def _from(chronicle: Chronicle, account: AccountHistory, after: int) -> Iterator[Act]:
     return (act for act in chronicle.acts_of(account.address, after) if account.is_disputed(act.accepted_at))
 
@@ -239,7 +256,7 @@ def _disputed_row(event: Act | Closure, account: AccountHistory) -> Row:
 def say_disputed(asked: Asked, rows: list[Row], is_all: bool) -> str:
     """The answer in words."""
     if not rows:
-        return "No act is disputed: no revocation dates back before one."
+        return "No custody record and no closing is disputed: no revocation dates back before one."
     accounts = {row.facts["account"] for row in rows}
     return (
         f"{counted(rows, 'act is', 'acts are')} disputed, of {counted(len(accounts), 'account', 'accounts')}."
@@ -402,7 +419,7 @@ def say_signed_since(asked: Asked, rows: list[Row], is_all: bool) -> str:
     signed = [row for row in rows if row.facts["relation"] == "signed"]
     name = checksummed(asked.account or b"")
     if not rows:
-        return f"Account {name} signed nothing since."
+        return f"Account {name} signed no custody record and closed no manifest since."
     hanging = len(rows) - len(signed)
     return (
         f"Account {name} signed {counted(signed, 'record', 'records')} since; "
