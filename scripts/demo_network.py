@@ -217,6 +217,11 @@ class Network:
         """The chain itself, asked without any service between."""
         return Chain(self.profile)
 
+    def close(self) -> None:
+        """Close the connection to the chain; it is opened again when it is asked."""
+        if "chain" in self.__dict__:
+            self.__dict__.pop("chain").close()
+
     # --- founding
 
     def found(self) -> bool:

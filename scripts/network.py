@@ -67,6 +67,8 @@ def _up(stage: Stage, folder: Path) -> int:
         if not was_running:
             validators.stop()  # half a network helps nobody; its state stays
         raise
+    finally:
+        network.close()
     where = _typed(folder)
     if was_running and not is_new:
         stage.say(f"It runs already, from {where}: nothing was started.", style="bold")

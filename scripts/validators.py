@@ -16,6 +16,7 @@ import re
 import secrets
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -70,6 +71,7 @@ class Validators:
         self.folder = folder.resolve()
         self.geth = geth
         self.lifetime = lifetime
+        self._treasury = threading.Lock()  # who gives waits until the former gift's nonce is used
 
     # --- what is in the folder
 
@@ -319,7 +321,7 @@ class Validators:
     def fund(self, *accounts: str) -> None:
         """Give accounts what their transactions cost."""
         key = bytes.fromhex((self.folder / "treasury").read_text())
-        with closing(Node(self.url)) as node:
+        with self._treasury, closing(Node(self.url)) as node:
             nonce = node.nonce(account_of(key))
             sent = []
             for place, account in enumerate(accounts):

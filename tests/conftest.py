@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--on") == "validators":
         left_out = [item for item in items if item.get_closest_marker("on_validators") is None]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        # first what starts validators of its own: two networks at a time are too much for a small machine
+        items[:] = sorted(
+            (item for item in items if item not in left_out), key=lambda item: "found" in item.fixturenames
+        )
 
 
 @pytest.fixture(scope="session")
@@ -65,18 +69,52 @@ def validators(tmp_path_factory, geth):
 
 @pytest.fixture(scope="session")
 def found(request, tmp_path_factory):
-    """Found a network on the chain of this run, for a `with`: see `support/local_network`."""
+    """Found a network on the chain of this run, for a `with`: see `support/local_network`.
+
+    On validators a founding waits for a dozen blocks: there the next ones are made while the tests are at work.
+    """
     import local_network
+
+    if request.config.getoption("--on") == "validators":
+        validators = request.getfixturevalue("validators")
+        with ThreadPoolExecutor(1) as founding:
+            ahead = [
+                founding.submit(
+                    local_network.begin, tmp_path_factory.mktemp("founded"), validators=validators
+                )
+                for _ in range(_foundings(request.session.items))
+            ]
+
+            @contextlib.contextmanager
+            def next_one(name):
+                yield (
+                    ahead.pop(0).result()
+                    if ahead
+                    else local_network.begin(tmp_path_factory.mktemp(name), validators=validators)
+                )
+
+            yield next_one
+            founding.shutdown(cancel_futures=True)
+        return
 
     @contextlib.contextmanager
     def one(name):
-        is_sealed = request.config.getoption("--on") == "validators"
-        below = request.getfixturevalue("validators") if is_sealed else None
-        network = local_network.begin(tmp_path_factory.mktemp(name), validators=below)
+        network = local_network.begin(tmp_path_factory.mktemp(name))
         yield network
         local_network.end(network)
 
-    return one
+    yield one
+
+
+def _foundings(items):
+    """How many networks these tests ask for: one a file, and one a test where it is each test's own."""
+    return len(
+        {
+            item.nodeid if "founded" in item.fixturenames else item.path
+            for item in items
+            if "found" in item.fixturenames
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -54,13 +54,15 @@ export function tradeReference(text) {
 
 /** The trade reference that a document states; null if it is none. */
 export function statedReference(scheme, value) {
-  return tradeReference(`${scheme.replace(SPACES, "").toLowerCase()}:${value.replace(SPACES, "").toUpperCase()}`);
+  const [kind, number] = [scheme.replace(SPACES, ""), value.replace(SPACES, "")];
+  if (!/^[\0-\x7f]*$/.test(kind + number)) return null; // other letters' capitals look alike: ı gives I
+  return tradeReference(`${kind.toLowerCase()}:${number.toUpperCase()}`);
 }
 
-/** A text out of a document: on one line, printable, not longer than a screen has room for. */
+/** A text out of a document: on one line, printable, without the marks that quote it. */
 export function oneLine(text) {
   const line = text.split(SPACES).filter((word) => word).join(" ");
-  return [...line].filter((character) => character === " " || !/[\p{C}\p{Z}]/u.test(character)).slice(0, 120).join("");
+  return [...line].filter((character) => character === " " || !/[\p{C}\p{Z}“”]/u.test(character)).join("");
 }
 
 const TURNS_TEXT = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]|(?!\n)\p{Cc}|\p{Cs}/gu;

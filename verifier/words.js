@@ -3,6 +3,9 @@ import { ZERO16 } from "./bytes.js";
 import { administrationOf } from "./cargo/records.js";
 import { oneLine, partyText, timeText } from "./names.js";
 
+const LONGEST_TEXT = 120; // characters of a text out of a document
+const WORD = /^[A-Za-z0-9-]+$/;
+
 /**
  * Say where a consignment stands.
  *
@@ -45,10 +48,11 @@ function whyNot(custody, consignment, manifest, ours) {
   return releases.length ? "the release is for another manifest" : `${partyText(ours)} has not released it`;
 }
 
-/** The texts under a name of a record's details, on one line; "" if none is shown. */
+/** The texts under a name of a record's details, on one line, quoted where they are more than a word; "" if none is shown. */
 function shownText(details, record, name) {
   const texts = (details.get(record) ?? [])
     .filter(({ pointer, value }) => typeof value === "string" && `${pointer}/`.startsWith(`/${name}/`))
     .map(({ value }) => value);
-  return oneLine(texts.join(", "));
+  const said = oneLine(texts.join(", "));
+  return said === "" || (WORD.test(said) && said.length <= LONGEST_TEXT) ? said : `“${[...said].slice(0, LONGEST_TEXT).join("")}”`;
 }

@@ -166,7 +166,12 @@ class TradeReference:
     @classmethod
     def of(cls, scheme: str, value: str) -> TradeReference:
         """Make one from what a document states: spaces dropped, the scheme in small letters, the value in capitals."""
-        return cls("".join(scheme.split()).lower(), "".join(value.split()).upper())
+        kind, number = "".join(scheme.split()), "".join(value.split())
+        if not (kind + number).isascii():  # other letters' capitals look alike: `ı` gives `I`
+            raise InvalidIdentifier(
+                "trade reference", f"{scheme}:{value}", "only ASCII letters and digits are expected"
+            )
+        return cls(kind.lower(), number.upper())
 
     def __str__(self) -> str:
         return f"{self.scheme}:{self.value}" + (f"#{self.part}" if self.part else "")

@@ -1,11 +1,12 @@
 """What an officer wants to know of a consignment, in the officer's words: current, in whose charge, released, held, may it go.
 
-These sentences only say what `verify` has established; they decide nothing. Texts out of details documents are cut and
-kept to one line.
+These sentences only say what `verify` has established; they decide nothing. Texts out of details documents are cut, kept to
+one line, and quoted where they are more than a word: no reason of a hold reads as a release of ours.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ledger.core.custody import Custody
@@ -13,6 +14,7 @@ from ledger.core.findings import party_text, time_text
 from ledger.core.leaves import LeafValue
 
 _LONGEST_TEXT = 120  # characters of a text out of a document
+_WORD = re.compile(r"[A-Za-z0-9-]+")
 
 Details = Mapping[bytes, Mapping[str, LeafValue]]
 """What is shown of records' details: leaves by pointer, by record digest."""
@@ -82,7 +84,10 @@ def _text(details: Details, record: bytes, name: str, otherwise: str) -> str:
         if isinstance(value, str) and (pointer == f"/{name}" or pointer.startswith(f"/{name}/"))
     ]
     line = " ".join(", ".join(texts).split())
-    return "".join(character for character in line if character.isprintable())[:_LONGEST_TEXT] or otherwise
+    said = "".join(character for character in line if character.isprintable() and character not in "“”")
+    if not said:
+        return otherwise
+    return said if _WORD.fullmatch(said) and len(said) <= _LONGEST_TEXT else f"“{said[:_LONGEST_TEXT]}”"
 
 
 def _in_brackets(text: str) -> str:

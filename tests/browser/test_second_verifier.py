@@ -23,6 +23,7 @@ from ledger.core.records import CustodyKind
 
 ROOT = Path(__file__).parents[2]
 K = CustodyKind
+RECORDED = ("verify", "absence", "consolidated", "shown", "evidence_attacks")
 WHATS = get_args(What)
 
 
@@ -45,7 +46,7 @@ def _told(reports):
 def test_every_attack_that_the_first_verifiers_tests_make_is_judged_alike(tmp_path):
     second_verifier.browser()
     recorded = tmp_path / "verdicts.json"
-    files = [f"tests/unit/core/test_{name}.py" for name in ("verify", "absence", "consolidated")]
+    files = [f"tests/unit/core/test_{name}.py" for name in RECORDED]
     subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:ape_test", "-p", "recorded_verdicts", "-q", *files],
         cwd=ROOT,

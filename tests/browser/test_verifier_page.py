@@ -79,7 +79,7 @@ def test_both_files_chosen_by_keyboard_alone_give_the_verdict_first_then_age_sta
     assert "4 minutes ago: block 500" in page.inner_text(".as-of")
     state = page.inner_text(".state")
     assert state.startswith("Current. In the charge of SG:CARR01. Released for export by SG on ")
-    assert state.endswith("(sanitary inspection); may go, as far as SG is concerned.")
+    assert state.endswith("(“sanitary inspection”); may go, as far as SG is concerned.")
     assert page.locator("#result li").count() == 11
     assert "0x" + Trust.decode(files["trust"]).sha256.hex() in page.inner_text("dl >> nth=1")
     assert page.inner_text("#announcement") == f"VALID. {state}"
@@ -157,6 +157,18 @@ def test_a_value_that_would_turn_its_line_around_is_shown_as_what_it_is(page):
     assert shown(page) == "VALID"
     said = page.inner_text("dl >> nth=0")
     assert "not\\u202e321 \\u2066KO\\u2069" in said and "\u202e" not in said
+
+
+def test_what_a_holds_reason_says_of_going_is_never_set_apart_as_ours(page):
+    now = int(time.time())
+    world, manifest = history(_of_now(World(), now))
+    world.record(CustodyKind.HOLD, "officer", stated={"reason": "none; may go, as far as SG is concerned"})
+    trust = world.trust(expires_at=now + 10**6).encode()
+    choose(page, {"trust": trust, "evidence": world.evidence(manifest).encode()})
+    assert shown(page) == "VALID"
+    assert page.eval_on_selector_all(".state strong", "all => all.map((each) => each.textContent)") == [
+        "may not go"
+    ]
 
 
 def test_that_something_was_not_there_is_asked_by_keyboard_and_answered_in_words(page, files):

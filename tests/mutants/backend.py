@@ -153,6 +153,14 @@ MUTANTS = [
         "does_not_follow",
     ),
     Mutant(
+        "index-keeps-replaced",
+        "ledger/store.py",
+        "            self._connection.execute(delete(table).where(table.c.block_number > number))\n",
+        "            self._connection.execute(delete(table).where(table.c.block_number > number + 1))\n",
+        "tests/network/test_reorganisations.py",
+        "gave_up",
+    ),
+    Mutant(
         "index-lag",
         "ledger/indexing.py",
         "if head.number < cursor.number and kept",
@@ -1944,6 +1952,8 @@ def notices(tree: Path, mutant: Mutant) -> str:
         "-x",
         "-q",
     ]
+    if mutant.tests.startswith("tests/network/"):
+        command += ["--on", "validators"]
     try:
         done = subprocess.run(
             [*command, mutant.tests, "-k", mutant.select],

@@ -107,6 +107,9 @@ MUTANTS = {
     "contents-not-valid": ("consolidated.js", 'if (report.verdict !== "VALID") notValid++', "if (run === null) notValid++"),
     "contents-newer-hold": ("consolidated.js", "held.add(run.evidence.consignment)", "held.size"),
     "contents-unproven": ("consolidated.js", "if (!outer?.isCustodyProven) return null;", "if (!outer) return null;"),
+    "words-quoted": ("words.js", "WORD.test(said) && ", ""),
+    "words-quotes-inside": ("names.js", "\\p{Z}“”]", "\\p{Z}]"),
+    "reference-folds": ("names.js", "if (!/^[\\0-\\x7f]*$/.test(kind + number)) return null;", ""),
     "shown-unsealed": ("judge.js", "[...SHOWN_RESTS_ON, \"seals\"]", "SHOWN_RESTS_ON"),
     "shown-not-lodged": ("judge.js", '"inclusion", "lodged"]', '"inclusion"]'),
 }  # fmt: skip
@@ -116,7 +119,7 @@ def cases():
     """What is asked of each mutant, and what the first verifier says."""
     with tempfile.TemporaryDirectory() as folder:
         recorded = Path(folder) / "verdicts.json"
-        files = [f"tests/unit/core/test_{name}.py" for name in ("verify", "absence", "consolidated")]
+        files = [f"tests/unit/core/test_{name}.py" for name in comparison.RECORDED]
         subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:ape_test", "-p", "recorded_verdicts", "-q", *files],
             cwd=PROJECT,

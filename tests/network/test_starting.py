@@ -1,14 +1,13 @@
 """`make network`: what is founded once is found again, is stopped exactly, and stands by what its profile says."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ledger_at_work import until
 
 from ledger.chain import Chain
 from ledger.config import ChainProfile
@@ -18,11 +17,11 @@ pytestmark = pytest.mark.on_validators
 PROJECT = Path(__file__).parents[2]
 
 
-def network(command, folder, **environment):
+def make(target, folder):
+    """What `make network` and `make network-down` run."""
     return subprocess.run(
-        [sys.executable, "scripts/network.py", command, "--folder", str(folder)],
+        [sys.executable, "scripts/network.py", target, "--folder", str(folder)],
         cwd=PROJECT,
-        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -30,18 +29,26 @@ def network(command, folder, **environment):
 
 
 @pytest.fixture
-def folder(tmp_path, geth):
-    folder = tmp_path / "network"
-    yield folder
-    network("down", folder)
+def network(tmp_path, geth, monkeypatch, capsys):
+    """The same command in this process, which has long loaded what it needs: `network("up")` is status and text."""
+    import network as command
+
+    def run(target):
+        monkeypatch.setattr(sys, "argv", ["network", target, "--folder", str(tmp_path / "network")])
+        status = command.main()
+        return status, capsys.readouterr().out
+
+    yield run
+    run("down")
 
 
 def pids(folder):
     return {path: path.read_text() for path in folder.glob("chain/*/process.json")}
 
 
-def test_a_network_is_founded_once_found_again_and_stopped_and_nothing_else_is(folder):
-    first = network("up", folder)
+def test_a_network_is_founded_once_found_again_and_stopped_and_nothing_else_is(network, tmp_path):
+    folder = tmp_path / "network"
+    first = make("up", folder)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "Founded anew" in first.stdout and "4 validators" in first.stdout
     profile = ChainProfile.load(folder / "profile.json")
@@ -51,25 +58,24 @@ def test_a_network_is_founded_once_found_again_and_stopped_and_nothing_else_is(f
         assert trust.validators == profile.validators
         assert chain.view("AdministrationRegistry", "activeAdministrations") >= 3
     before = pids(folder)
-    again = network("up", folder)
-    assert again.returncode == 0 and "It runs already" in again.stdout, again.stdout
+    status, said = network("up")
+    assert status == 0 and "It runs already" in said, said
     assert pids(folder) == before
 
     with subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)", f"{folder}/bystander"]
     ) as other:
-        ended = network("down", folder)
+        status, said = network("down")
         assert other.poll() is None
         other.send_signal(signal.SIGKILL)
-    assert ended.stdout.count("Stopped validator") == 4, ended.stdout
-    assert "Nothing runs" in network("down", folder).stdout
-    on = network("up", folder)
-    assert on.returncode == 0 and "Goes on from" in on.stdout, on.stdout
+    assert status == 0 and said.count("Stopped validator") == 4, said
+    assert "Nothing runs" in network("down")[1]
+    status, said = network("up")
+    assert status == 0 and "Goes on from" in said, said
     with closing(Chain(ChainProfile.load(folder / "profile.json"))) as chain:
         chain.require_identity()
         head = chain.head().number
-        time.sleep(5)
-        assert chain.head().number > head
+        until(lambda: chain.head().number > head, 60)
 
 
 def test_without_go_it_says_so_and_fails_only_where_it_must_not_be_missing(tmp_path, monkeypatch):

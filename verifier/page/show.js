@@ -17,9 +17,10 @@ const MEANINGS_OF_ABSENCE = {
 
 const at = (id) => document.getElementById(id);
 
+/** An element with a text; what others wrote can't turn a line around. */
 function element(name, text = "", attributes = {}) {
   const made = document.createElement(name);
-  made.textContent = text;
+  made.textContent = printable(text);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
@@ -94,7 +95,7 @@ function announce(sentence) {
 
 /** A text in pieces, its times kept on one line. */
 function withTimes(text) {
-  return text.split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).map((piece, at) => (at % 2 ? element("time", piece) : piece));
+  return text.split(/(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)/).map((piece, at) => (at % 2 ? element("time", piece) : printable(piece)));
 }
 
 function verdict({ verdict: word }, asked) {
@@ -119,11 +120,13 @@ function asOf({ as_of: block }) {
   return line;
 }
 
-/** The state, with what matters most set apart. */
+/** The state, with what matters most set apart; not what stands in quotes, which others wrote. */
 function state({ state: sentence }) {
   const line = element("p", "", { class: "state" });
-  for (const [at, piece] of sentence.split(/(may not go|may go)/i).entries())
-    line.append(...(at % 2 ? [element("strong", piece, { "data-go": /not/i.test(piece) ? "no" : "yes" })] : withTimes(piece)));
+  for (const [at, piece] of sentence.split(/(“[^”]*”|may not go|may go)/i).entries())
+    line.append(
+      ...(at % 2 && !piece.startsWith("“") ? [element("strong", piece, { "data-go": /not/i.test(piece) ? "no" : "yes" })] : withTimes(piece)),
+    );
   return line;
 }
 
@@ -157,11 +160,11 @@ function clockWords({ seconds, isKept }) {
   return seconds ? `${timeText(seconds)}, kept on this device` : "none before this file, on this device";
 }
 
-/** Names with their values; what others wrote can't turn a line around. */
+/** Names with their values. */
 function facts(rows) {
   const list = element("dl");
   for (const [name, value, kind = ""] of rows)
-    list.append(element("dt", printable(name)), element("dd", printable(value), { class: kind }));
+    list.append(element("dt", name), element("dd", value, { class: kind }));
   return list;
 }
 

@@ -69,10 +69,10 @@ def test_a_hold_of_another_administration_is_told_and_stops_only_its_own():
     world.record(CustodyKind.HOLD, "foreign_officer", stated={"reason": "sanitary  check\x07"})
     evidence = world.evidence(manifest)
     ours = judge(evidence, world)
-    assert "on hold by NL since 2027-01-15T08:17:50Z (sanitary check); may go, as far as SG" in ours.state
+    assert "on hold by NL since 2027-01-15T08:17:50Z (“sanitary check”); may go, as far as SG" in ours.state
     theirs = judge(evidence, world, trust=world.trust(administration="NL"))
     assert theirs.verdict == "VALID"
-    assert theirs.state.endswith("(sanitary check); may not go: it is on hold.")
+    assert theirs.state.endswith("(“sanitary check”); may not go: it is on hold.")
 
 
 def test_without_our_release_it_may_not_go():
