@@ -351,6 +351,10 @@ class Registry:
         address, party, roles = values["account"], values["party"], values["roles"]
         if member is None or not member.is_active or party == ZERO16:
             raise _broken(event, f"the administration of {party_text(party)} is no active member")
+        try:
+            Party.from_bytes(party)
+        except InvalidIdentifier:
+            self._refuse(event, f"{party_text(party)} is no party")
         if address in self.accounts:
             self._refuse(event, "the account is enrolled already")
         if not _are_allowed(roles, party[8:] == bytes(8)):

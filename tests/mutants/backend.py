@@ -1209,6 +1209,14 @@ MUTANTS = [
         "asks_for_nothing",
     ),
     Mutant(
+        "replay-no-party",
+        "ledger/audit/registry.py",
+        '            self._refuse(event, f"{party_text(party)} is no party")',
+        "            pass",
+        "tests/unit/test_audit_report.py",
+        "name_is_markup",
+    ),
+    Mutant(
         "report-policy",
         "ledger/audit/report/page.py",
         "default-src 'none'; style",

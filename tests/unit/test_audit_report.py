@@ -17,6 +17,7 @@ from ledger.audit.report import content, disclosed, page, places
 from ledger.audit.report.content import Again, How
 from ledger.cli.main import app
 from ledger.core.records import CustodyKind as K
+from ledger.core.records import Role
 from ledger.errors import NotFound
 
 HOW = How(
@@ -187,6 +188,21 @@ def test_no_text_of_a_document_is_markup_turns_a_line_or_floods_the_page(tmp_pat
     assert "<script>alert(1)</script>\\u202egnp.exe" in read.text
     assert "A" * 401 not in html
     assert read.tags.count("style") == 1
+
+
+def test_a_party_whose_name_is_markup_breaks_the_chain_and_is_no_markup():
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01"})
+    topics = [b"\x07" * 20, b"SG".ljust(8, b"\0") + b"<b>x</b>"]
+    chain._event(
+        START + 1,
+        "AccountEnrolled",
+        [topics[0].rjust(32, b"\0"), topics[1].ljust(32, b"\0")],
+        int(Role.TRADER),
+        2**39,
+    )
+    made, html = reported(chain)
+    assert made.verdict == "INVALID" and "is no party" in made.grounds
+    assert topics[1].hex() in html and "<b>x" not in html
 
 
 def test_it_asks_for_nothing_and_its_policy_lets_nothing_in(trade):

@@ -27,6 +27,7 @@ _LANES = (
 _LANE, _BAR, _HEAD = 26, 18, 17  # pixels: a lane, its bar, a lane's name
 _NARROWEST, _LETTER, _PADDING = 320, 7.2, 14  # pixels: the picture on a phone, a letter, beside a name
 _MARKS = {"ARRIVAL": "▼", "DEPARTURE": "▲"}
+_INSET = 1.25  # percent at both ends of a timeline, so that a sign there is whole
 _LEAST_COLUMNS = 14  # of the picture of volumes: a bar is a bar, however few the days
 _MAP_WIDTH, _MAP_HEIGHT, _LEAST_SPAN = 720.0, 380.0, 12.0  # units, and degrees of longitude
 
@@ -71,7 +72,7 @@ def timeline(number: int, told: ToldConsignment) -> Markup:
     span = until - since
 
     def at(time: int) -> float:
-        return 100 * min(max(time - since, 0), span) / span
+        return _INSET + (100 - 2 * _INSET) * min(max(time - since, 0), span) / span
 
     parts: list[Markup] = []
     y = 0.0
