@@ -32,6 +32,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.row("D9")
 @pytest.mark.parametrize("path", ["/v1/manifests", "/v1/custody-records", "/v1/accompanying-files"])
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_a_body_with_two_readings_or_none_is_refused_with_its_place(http, path, name):
@@ -52,6 +53,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.row("D9")
 @pytest.mark.parametrize("name", INSIDE)
 @pytest.mark.parametrize("route", ["manifests", "custody-records"])
 def test_a_document_that_cannot_be_committed_to_is_refused_with_its_pointer(clients, http, now, route, name):

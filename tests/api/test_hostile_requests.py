@@ -216,3 +216,24 @@ def test_json_at_the_edge_of_what_is_read_costs_less_than_64_mib(alone):
         assert answer.status_code in (400, 413, 422), answer.text[:200]
         assert resident(alone) - before < RESIDENT_BYTES
     good_client_is_served(alone)
+
+
+@pytest.mark.row("D9")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "%2e%2e%2f%2e%2e%2fledger.db",
+        "..%5c..%5cledger.db",
+        "%2fetc%2fpasswd",
+        "0x" + "00" * 31 + "%00",
+        "0x" + "00" * 32 + "%2f..%2fproof",
+        "%c0%ae%c0%ae%c0%af",
+        "file:%2f%2f%2fetc%2fpasswd",
+    ],
+)
+def test_an_id_that_would_be_a_path_is_no_id(http, name):
+    for route in (f"/v1/manifests/{name}", f"/v1/consignments/{name}", f"/v1/log/{name}/head"):
+        answer = http.get(route)
+        assert answer.status_code in (404, 422), (route, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json" and "root:" not in answer.text

@@ -70,6 +70,7 @@ def service(network, tmp_path, monkeypatch):
     service.stop()
 
 
+@pytest.mark.row("E10")
 def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, now):
     service.start("--create")
     wait_until_ready(service.url)
@@ -84,6 +85,9 @@ def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, 
         planted.text("password", PASSWORD)
         wrapping = (tmp_path / "ledger.db.wrapping-keys").read_text().split()[-1]
         planted.raw("wrapping key", bytes.fromhex(wrapping))
+        ended = {"authorization": f"Bearer {planted.text('ended session', officer.sign_in().token)}"}
+        assert http.delete("/v1/sessions/current", headers=ended).status_code == 204
+        planted.text("session token", officer.sign_in().token)
         with receiving() as receiver:
             word = planted.text("webhook's token", secrets.token_urlsafe(24))
             hook = officer.webhooks.register(f"{receiver.url}?token={word}", kinds=["manifest"])
@@ -95,6 +99,7 @@ def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, 
                 time.sleep(0.1)
             assert receiver.received[0].path.endswith(word)
         errors += troubles(http, exporter, planted, now)
+        errors += [http.get("/v1/accounts/0x00", headers=ended), http.get("/v1/webhooks", headers=ended)]
         metrics = http.get("/metrics").content + http.get("/readyz").content + http.get("/healthz").content
         files = {path.name: path.read_bytes() for path in tmp_path.glob("ledger.db*")}
     assert {"ledger.db", "ledger.db-wal", "ledger.db-shm"} <= files.keys()
@@ -103,7 +108,7 @@ def test_what_is_planted_comes_out_nowhere(network, service, planted, tmp_path, 
     log = service.log.read_bytes()
     assert b"DEBUG" in log and b"INSERT INTO sealed_objects" in log, "every library was asked to tell all"
 
-    assert len(planted.forms) == 18
+    assert len(planted.forms) == 20
     assert planted.found_in(log) == []
     assert planted.found_in(metrics) == []
     for answer in errors:
