@@ -35,6 +35,9 @@ _BEFORE = bytes.fromhex("f9027e94"), bytes.fromhex("f884a0"), bytes.fromhex("b90
 LOG_BYTES = 641
 # Such a log: consignment, other and signer from the topics; of the data sequence, the nine words of the record, signature.
 _LOG = struct.Struct("60x32sx32s13x20s27x8s288s64x65s31x")
+# Of the nine words what a row holds: id, kind and party, previous to counterpart, both times.
+_BODY = struct.Struct("32s31x17s16x112s40x8s24x8s")
+_PLACED = struct.Struct(">II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +251,14 @@ class Checker:
     ) -> None:
         """Make rows of logs of RecordAppended that follow each other; `place` is the first one's."""
         typed, recovers = self._typed, self._recovers
+        unpacked, placed = _BODY.unpack, _PLACED.pack
         where = number.to_bytes(8, "big") + time.to_bytes(8, "big")
-        within = transaction.to_bytes(4, "big")
         for at, (consignment, other, signer, sequence, body, signature) in enumerate(
             _LOG.iter_unpack(logs), place
         ):
             digest = keccak(typed + keccak(_TYPE_HASH + body))
-            if consignment != body[:32]:
+            named, kind_and_party, middle, observed, expires = unpacked(body)
+            if consignment != named:
                 raise _Wrong("receipts", "an event RecordAppended names another consignment than its record")
             if recovers:
                 _require_signer(digest, signature, signer)
@@ -263,16 +267,15 @@ class Checker:
                     (
                         sequence,
                         where,
-                        at.to_bytes(4, "big"),
-                        within,
+                        placed(at, transaction),
                         digest,
                         signer,
                         other,
                         consignment,
-                        body[63:80],  # kind and party
-                        body[96:208],  # previous, subject, details, counterpart
-                        body[248:256],
-                        body[280:288],
+                        kind_and_party,
+                        middle,
+                        observed,
+                        expires,
                         _NO_LINKS,
                     )
                 )
