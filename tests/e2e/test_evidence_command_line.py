@@ -70,7 +70,7 @@ def test_from_lodging_to_a_verdict_offline(cargo_ledger, service, network, tmp_p
     name = reference()
     with service.client("exporter") as exporter:
         ledger_at_work.until(lambda: _is_indexed(exporter, network.address("exporter")))
-        lodged = exporter.lodge(manifest_document(name), "SG:ACME01", reference=name)
+        lodged = exporter.lodge(manifest_document(name, "MSCU6639870"), "SG:ACME01", reference=name)
         opened = exporter.open(lodged.consignment, "SG:ACME01", manifest_root=lodged.root, blind=lodged.blind)
         exporter.wait_for_record(lodged.consignment, opened.digest)
         _until_final(network, exporter, lodged.id)
@@ -95,6 +95,8 @@ def test_from_lodging_to_a_verdict_offline(cargo_ledger, service, network, tmp_p
     assert documents.parse(whole.manifest.shown.document).value["schema"] == "cargo-manifest/1"
     cargo_ledger("evidence", "export", made["consignment"], "--out", "by-consignment.json")
     assert (tmp_path / "by-consignment.json").read_bytes()
+    by_container = cargo_ledger("evidence", "export", "MSCU6639870", "--out", "by-container.json", "--json")
+    assert json.loads(by_container.stdout)["manifest"] == made["manifest"]
     cargo_ledger("evidence", "export", "0x" + "11" * 32, "--out", "none.json", code=1)
     cargo_ledger("evidence", "export", name, "--show", "/weapons", "--out", "none.json", code=1)
     cargo_ledger("evidence", "absent", "--consignment", name, "--trust", "sg.json", "--what", "release")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 240  # for the tests of one bug
+SECONDS_OF_VALIDATORS = 600  # a service that stands still is given up after 180
 
 
 @dataclass(frozen=True)
@@ -1992,8 +1993,10 @@ def notices(tree: Path, mutant: Mutant) -> str:
         "-x",
         "-q",
     ]
+    seconds = SECONDS
     if mutant.tests.startswith("tests/network/"):
         command += ["--on", "validators"]
+        seconds = SECONDS_OF_VALIDATORS
     try:
         done = subprocess.run(
             [*command, mutant.tests, "-k", mutant.select],
@@ -2001,10 +2004,10 @@ def notices(tree: Path, mutant: Mutant) -> str:
             env=os.environ | {"PYTHONPATH": str(tree)},
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        return f"over {SECONDS} s"
+        return f"over {seconds} s"
     finally:
         path.write_text(true)
     first = re.search(r"^(?:FAILED|ERROR) \S+::(\S+)", done.stdout, re.MULTILINE)
