@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -14,16 +15,24 @@ def busy_seconds() -> float:
 
 
 def seconds_of(processes: Iterable[int]) -> float:
-    """What processes, and their children that have ended, have used, user and system together."""
-    return sum(sum(map(int, _stat(process)[11:15])) for process in processes) / _TICKS
+    """What processes, and their children that have ended, have used, user and system together.
+
+    One that has ended itself counts as nothing: what it used is its parent's by then.
+    """
+    ticks = 0
+    for process in processes:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            ticks += sum(map(int, _stat(process)[11:15]))
+    return ticks / _TICKS
 
 
 def family(process: int) -> list[int]:
-    """A process and all that run under it."""
+    """A process and all that run under it; those that end meanwhile may be among them."""
     found = [process]
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
     return found
 
 
