@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from api import problems
+from api import examples, problems
 from api.bodies import MAX_BODY_BYTES, BodyLimit
 from api.evidence_files import evidence_schemas
 from api.grouping import Grouping
@@ -45,10 +45,12 @@ class _Service(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Give the OpenAPI document."""
-        described = super().openapi()
-        schemas = described["components"]["schemas"]
-        schemas |= evidence_schemas() | {EventView.__name__: EventView.model_json_schema()}
-        return described
+        if self.openapi_schema is None:
+            described = super().openapi()
+            schemas = described["components"]["schemas"]
+            schemas |= evidence_schemas() | {EventView.__name__: EventView.model_json_schema()}
+            examples.put_into(described)
+        return super().openapi()
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -8,11 +8,13 @@ around the document, and only then to the models.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, get_origin
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,19 +75,38 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON body is read strictly; use it through `APIRouter(route_class=StrictRoute)`."""
+    """A route whose JSON body is read strictly, and that takes a parameter once unless it is a list.
+
+    Use it through `APIRouter(route_class=StrictRoute)`.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
         handle = super().get_route_handler()
         takes_json = self.body_field is not None
+        once = frozenset(_taken_once(self.dependant.query_params))
 
         async def handle_strictly(request: Request) -> Response:
             if takes_json:
                 require_media_type(request, "application/json")
+            given = request.query_params
+            if twice := [name for name in given if name in once and len(given.getlist(name)) > 1]:
+                # of two values the framework would take the last, and who stands before it perhaps the first
+                error = {"type": "given_twice", "msg": "Give it once", "input": None}
+                raise RequestValidationError([error | {"loc": ("query", name)} for name in twice])
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
+
+
+def _taken_once(fields: Iterable[Any]) -> Iterator[str]:
+    """The names of query parameters that are no lists."""
+    for field in fields:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields
+        elif get_origin(kind) is not list:
+            yield field.alias
 
 
 _TWO_ENDS = Problem(

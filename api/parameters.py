@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import Field
 
-from ledger.messages import Bytes32
+from ledger.fields import Bytes32
 
 Text = Annotated[
     str,

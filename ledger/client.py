@@ -51,6 +51,7 @@ from ledger.errors import (
     ServiceError,
     ServiceUnavailable,
 )
+from ledger.fields import ManifestState, RecordState
 from ledger.messages import (
     AcceptedRecord,
     AcceptedRecords,
@@ -77,13 +78,11 @@ from ledger.messages import (
     ManifestAccepted,
     ManifestRecordMessage,
     Manifests,
-    ManifestState,
     ManifestSubmission,
     ManifestView,
     PartyView,
     Readiness,
     Records,
-    RecordState,
     RecordView,
     SessionRequest,
     SessionView,

@@ -60,6 +60,7 @@ from ledger.errors import (
     SignerMismatch,
     StoreError,
 )
+from ledger.fields import ManifestState, party_bytes
 from ledger.indexing import BATCH_BLOCKS, Indexer
 from ledger.membership import EnrolledAccount, Membership
 from ledger.messages import (
@@ -79,7 +80,6 @@ from ledger.messages import (
     InclusionProofView,
     LeafView,
     ManifestAccepted,
-    ManifestState,
     ManifestSubmission,
     ManifestView,
     PartyView,
@@ -87,7 +87,6 @@ from ledger.messages import (
     Readiness,
     RecordView,
     from_hex,
-    party_bytes,
     time_of,
     to_hex,
 )

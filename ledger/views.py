@@ -18,6 +18,7 @@ from ledger.core.findings import kind_name, party_text, time_text
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, ManifestKind, Role
 from ledger.core.signatures import checksummed
+from ledger.fields import ManifestState, RecordState
 from ledger.history import History
 from ledger.membership import EnrolledAccount, Member
 from ledger.messages import (
@@ -38,11 +39,9 @@ from ledger.messages import (
     LinesView,
     ManifestAccepted,
     ManifestRecordMessage,
-    ManifestState,
     ManifestView,
     ProblemView,
     PromiseView,
-    RecordState,
     RecordView,
     ReleaseView,
     time_of,

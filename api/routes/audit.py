@@ -14,7 +14,8 @@ from api.parameters import Text
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
 from ledger.audit.questions import QUESTIONS, Asked
 from ledger.errors import InvalidInput, NotFound
-from ledger.messages import MAX_JSON_INTEGER, Address, AuditAnswer, Bytes32, PartyText, from_hex, party_bytes
+from ledger.fields import MAX_JSON_INTEGER, Address, Bytes32, PartyText, party_bytes
+from ledger.messages import AuditAnswer, from_hex
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=StrictRoute)
 
@@ -25,14 +26,21 @@ class AuditQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     consignment: Annotated[Bytes32 | None, Field(description="Consignment id")] = None
-    at: Annotated[AwareDatetime | None, Field(description="As of the end of this second")] = None
+    at: Annotated[
+        AwareDatetime | None, Field(description="As of the end of this second; RFC 3339, with its offset")
+    ] = None
     account: Annotated[Address | None, Field(description="An account's address")] = None
     party: Annotated[PartyText | None, Field(description="A party")] = None
     record: Annotated[Bytes32 | None, Field(description="Digest of a custody record")] = None
-    since: Annotated[AwareDatetime | None, Field(description="From this second on")] = None
+    since: Annotated[
+        AwareDatetime | None, Field(description="From this second on; RFC 3339, with its offset")
+    ] = None
     container: Annotated[Text | None, Field(description="Number of a container")] = None
     over_seconds: Annotated[
-        int | None, Field(ge=0, le=MAX_JSON_INTEGER, description="Later than this is late; by default a day")
+        int | None,
+        Field(
+            ge=0, le=MAX_JSON_INTEGER, description="Later by more seconds than this is late; by default a day"
+        ),
     ] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="How many rows are enough")] = 100
     after: Annotated[Text | None, Field(description="`more` of the answer before")] = None

@@ -12,7 +12,8 @@ from api.openapi import also, problems
 from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE, TOO_MANY_STREAMS
 from api.streams import MEDIA_TYPE, EventStream
 from ledger.errors import Conflict, EventsForgotten
-from ledger.messages import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind, EventView, from_hex
+from ledger.fields import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind
+from ledger.messages import EventView, from_hex
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
 _EVENT = {
@@ -54,7 +55,9 @@ async def events(
     after: Annotated[
         int | None,
         Query(
-            ge=0, le=MAX_JSON_INTEGER, description="The same, for a first request; 0 gives all that are kept"
+            ge=0,
+            le=MAX_JSON_INTEGER,
+            description="Id of an event, for a first request: those behind it come; 0 gives all that are kept",
         ),
     ] = None,
     kind: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import anyio
 from anyio import CapacityLimiter
@@ -11,6 +12,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from pydantic import Field
 
 from api.dependencies import TheLedger
 from api.limits import may_read_metrics
@@ -29,7 +31,7 @@ METRICS_MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Health(Message):
     """The process runs and answers; `/readyz` says whether it can do its job."""
 
-    alive: bool
+    alive: Annotated[bool, Field(description="True: who is not alive does not answer")]
 
 
 @router.get("/healthz", summary="Is the process alive", responses=problems())

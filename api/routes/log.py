@@ -12,7 +12,8 @@ from api.following import leading
 from api.openapi import problems
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidInput, NotFound
-from ledger.messages import MAX_JSON_INTEGER, AdministrationText, ConsistencyView, HeadView, Leaves
+from ledger.fields import MAX_JSON_INTEGER, AdministrationText
+from ledger.messages import ConsistencyView, HeadView, Leaves
 
 router = APIRouter(prefix="/log/{administration}", tags=["log"], route_class=StrictRoute)
 Administration = Annotated[AdministrationText, Path(description="Whose log")]

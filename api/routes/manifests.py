@@ -34,18 +34,14 @@ from ledger.errors import (
     NotPermitted,
     QueueFull,
 )
+from ledger.fields import MAX_JSON_INTEGER, Bytes32, ManifestState, PartyText, Signature
 from ledger.messages import (
-    MAX_JSON_INTEGER,
-    Bytes32,
     ErasureView,
     InclusionProofView,
     ManifestAccepted,
     Manifests,
-    ManifestState,
     ManifestSubmission,
     ManifestView,
-    PartyText,
-    Signature,
     from_hex,
 )
 
@@ -90,7 +86,7 @@ class ErasureRequest(BaseModel):
     issued_at: Annotated[
         int, Field(ge=0, le=MAX_JSON_INTEGER, description="When it was signed, Unix seconds; within 24 hours")
     ]
-    signature: Signature
+    signature: Annotated[Signature, Field(description="Signature of the request (EIP-712)")]
 
 
 @router.post(

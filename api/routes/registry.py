@@ -12,7 +12,8 @@ from api.following import leading
 from api.openapi import problems
 from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidIdentifier, NotFound
-from ledger.messages import AccountView, Address, Administrations, PartyText, PartyView
+from ledger.fields import Address, PartyText
+from ledger.messages import AccountView, Administrations, PartyView
 
 router = APIRouter(tags=["registry"], route_class=StrictRoute)
 

@@ -18,9 +18,8 @@ from api.problems import (
     UNSUPPORTED_MEDIA,
 )
 from ledger.errors import Conflict, EventsForgotten, InvalidIdentifier, NotFound
+from ledger.fields import MAX_JSON_INTEGER, Bytes32
 from ledger.messages import (
-    MAX_JSON_INTEGER,
-    Bytes32,
     DeadLetters,
     Replayed,
     ReplayRequest,
@@ -109,9 +108,9 @@ def dead_letters(
     ledger: TheLedger,
     account: TheAccount,
     after: Annotated[
-        int, Query(ge=0, le=MAX_JSON_INTEGER, description="Only those of events behind this one")
+        int, Query(ge=0, le=MAX_JSON_INTEGER, description="Id of an event: only those of later ones")
     ] = 0,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="At most so many")] = 100,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="How many at most")] = 100,
 ) -> DeadLetters:
     """List the messages that were given up, in the order of their events; they are kept for 30 days."""
     found = ledger.webhooks.dead_letters(from_hex(id), account, after=after, limit=limit)

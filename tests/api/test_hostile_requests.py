@@ -116,6 +116,15 @@ def good_client_is_served(service):
     return time.monotonic() - began
 
 
+@pytest.mark.row("E11")
+def test_a_parameter_that_is_given_twice_is_refused_unless_it_is_a_list(http):
+    for path in ("/v1/manifests?limit=1&limit=2", "/v1/log/SG/leaves?start=0&start=1"):
+        problem = assert_problem(http.get(path), 422, "invalid-fields")
+        assert problem["errors"][0]["detail"] == "Give it once", problem
+    absent = f"/v1/consignments/0x{'ab' * 32}/accompanying-file"
+    assert http.get(f"{absent}?show=/goods&show=/seals").status_code == 404
+
+
 @pytest.mark.row("E8")
 def test_connections_that_say_almost_nothing_keep_nobody_out(alone):
     where = urlsplit(alone.url)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +15,11 @@ from ledger.messages import CustodySubmissions, ManifestSubmission, from_hex
 SNAPSHOT = Path(__file__).parent / "openapi.json"
 ALWAYS = {"429", "500", "503"}
 WITH_BODY = {"400", "413", "415", "422"}
+# what the numbers of the document count or are: a new one has its word here
+UNITS = re.compile(
+    r"[Ss]econds|[Bb]locks?\b|[Ll]eaves|[Ii]ndex|[Ee]poch|[Nn]umber of|[Hh]ow many|[Aa]ttempts|[Mm]essages|[Cc]hain id"
+    r"|HTTP status|[Pp]lace|Id of|\b1 LODGE|\b1 OPEN|\b2 AMEND|\b0 none"
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +96,51 @@ def test_every_schema_is_a_json_schema_and_says_what_it_is(described):
         assert schema["description"], name
 
 
+def test_every_field_says_what_it_is_in_which_unit_and_of_which_form(described, operations):
+    """Fields at any depth of any schema, and parameters; of a form or a unit it can be said in a branch of `anyOf` too."""
+    wanting = []
+
+    def words(field):
+        return " ".join([field.get("description") or "", *(words(each) for each in field.get("anyOf", []))])
+
+    def look(place, schema):
+        if isinstance(schema, list):
+            for number, each in enumerate(schema):
+                look(f"{place}/{number}", each)
+            return
+        if not isinstance(schema, dict):
+            return
+        for name, field in schema.get("properties", {}).items():
+            judge(f"{place}/{name}", field)
+        for below in schema.keys() - {"examples", "properties", "const", "enum", "default"}:
+            look(f"{place}/{below}", schema[below])
+
+    def judge(place, field):
+        if not field.get("description"):
+            wanting.append(f"{place}: what is it?")
+        for branch in [field, *field.get("anyOf", []), field.get("items", {})]:
+            form = branch.get("format", "")
+            said = words(field) + words(branch)
+            if form.startswith("bytes") and f"{form.removeprefix('bytes')} bytes" not in said:
+                wanting.append(f"{place}: how many bytes?")
+            if form == "date-time" and "RFC 3339" not in said:
+                wanting.append(f"{place}: a time of which form?")
+            if branch.get("type") in ("integer", "number") and not UNITS.search(said):
+                wanting.append(f"{place}: a number of what?")
+        look(place, field)
+
+    for name, schema in described["components"]["schemas"].items():
+        look(name, schema)
+    for name, operation in operations:
+        for parameter in operation.get("parameters", []):
+            place = f"{name} {parameter['name']}"
+            said = [parameter.get("description"), parameter["schema"].get("description")]
+            judge(place, parameter["schema"] | {"description": "; ".join(filter(None, said))})
+        look(name, operation.get("requestBody", {}))
+        look(name, operation["responses"])
+    assert not wanting, "\n".join(wanting)
+
+
 def test_every_example_is_valid(described, operations):
     def validate(schema, example):
         whole = {
@@ -108,11 +159,28 @@ def test_every_example_is_valid(described, operations):
                 for example in media.get("examples", {}).values():
                     validate(media["schema"], example["value"])
                     count += 1
+        for parameter in operation.get("parameters", []):
+            for example in parameter.get("examples", {}).values():
+                validate(parameter["schema"], example["value"])
+                count += 1
     assert count > 100
     for schema in described["components"]["schemas"].values():
         for field in schema.get("properties", {}).values():
             for example in field.get("examples", []):
                 validate(field, example)
+
+
+def test_every_operation_shows_a_request_and_an_answer(operations):
+    for name, operation in operations:
+        parameters = operation.get("parameters", [])
+        shown = [each for each in parameters if each.get("examples")]
+        assert len(shown) > 0 or not parameters, f"{name} shows no parameter"
+        assert not [each["name"] for each in parameters if each["required"] and each not in shown], name
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            assert media.get("examples"), f"{name} shows no body"
+        answers = [answer for status, answer in operation["responses"].items() if status < "300"]
+        contents = [media for answer in answers for media in answer.get("content", {}).values()]
+        assert not contents or any(media.get("examples") for media in contents), f"{name} shows no answer"
 
 
 def test_the_examples_of_writes_are_the_worked_example_signed_and_all(operations):

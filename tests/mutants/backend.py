@@ -1626,6 +1626,14 @@ MUTANTS = [
         "whose_end_can_be_read",
     ),
     Mutant(
+        "parameter-twice",
+        "api/bodies.py",
+        "if name in once and len(",
+        "if False and len(",
+        "tests/api/test_hostile_requests.py",
+        "given_twice",
+    ),
+    Mutant(
         "body-kept",
         "api/bodies.py",
         "            if received > self.limit_bytes:",

@@ -60,10 +60,13 @@ def submission(client: LedgerClient, now: int, **changes: Any) -> ManifestSubmis
     return client.sign_manifest(manifest_record(now, **changes))
 
 
-def whole_submission(client: LedgerClient, now: int, party: str = "SG:ACME01") -> ManifestSubmission:
-    """A signed LODGE with its document, secret, trade reference and consignment key."""
+def whole_submission(
+    client: LedgerClient, now: int, party: str = "SG:ACME01", like: dict[str, Any] | None = None
+) -> ManifestSubmission:
+    """A signed LODGE with its document, `like` another but for the references, secret, trade reference and consignment key."""
     trade_reference, key, secret = reference(), secrets.token_bytes(32), secrets.token_bytes(32)
-    document = documents.parse(_json(manifest_document(trade_reference)))
+    made = manifest_document(trade_reference)
+    document = documents.parse(_json(made if like is None else like | {"references": made["references"]}))
     record = manifest_record(
         now,
         party,
