@@ -254,6 +254,7 @@ def routes_of(described):
     ]
 
 
+@pytest.mark.row("E3")
 def test_every_route_has_a_row_and_every_row_a_route(closed):
     assert {name for name, _, _ in routes_of(closed.app.openapi())} == TABLE.keys()
 
@@ -266,6 +267,7 @@ def test_what_needs_a_token_says_so_in_the_document_and_only_that(closed):
             assert ("401" in operation["responses"]) != is_open, path
 
 
+@pytest.mark.row("E4")
 @pytest.mark.parametrize("name", sorted(NO_READERS))
 def test_who_has_no_token_that_holds_reads_nothing(scene, name):
     bodies = set()
@@ -280,6 +282,7 @@ def test_who_has_no_token_that_holds_reads_nothing(scene, name):
     assert len(bodies) == 1  # which of the reasons it is, nobody learns
 
 
+@pytest.mark.row("E3")
 @pytest.mark.parametrize("name", sorted(READERS))
 def test_a_reader_sees_what_the_table_says_and_of_the_rest_not_that_it_is_there(scene, name):
     for operation, method, path in routes_of(scene.service.app.openapi()):
@@ -322,6 +325,7 @@ def test_an_answer_on_the_beat_goes_out_at_a_whole_step_and_never_at_once(elapse
     assert steps == pytest.approx(round(steps)) and steps >= 1
 
 
+@pytest.mark.row("E3")
 @pytest.mark.parametrize("operation", ["manifest", "consignment", "manifest_evidence", "accompanying_file"])
 def test_what_one_may_not_see_goes_out_on_the_beat_as_what_is_not_there_does(scene, operation, monkeypatch):
     method, path = next(
@@ -350,6 +354,7 @@ def test_what_is_open_is_open_to_nobody_in_particular(scene):
             assert answer.status_code in (200, 400, 415, 422, 503), (operation, answer.text)
 
 
+@pytest.mark.row("E4")
 def test_a_token_writes_nothing(scene):
     """A record of nobody's signature stays refused, whoever's token is shown with it."""
     client = scene.client("exporter")
@@ -409,6 +414,7 @@ def test_a_suspended_account_of_another_service_is_no_reader_here(scene):
             client.sign_in()
 
 
+@pytest.mark.row("E4")
 def test_a_guess_at_a_token_is_answered_as_a_problem_without_it(scene):
     token = secrets.token_urlsafe(32)
     answer = scene.http.get("/v1/administrations", headers={"authorization": f"Bearer {token}"})

@@ -6,6 +6,7 @@ how a record is signed, is put in for some of them. 2,000 requests in `make test
 
 import collections
 import contextlib
+import copy
 import json
 import secrets
 import time
@@ -281,6 +282,9 @@ def requests_of(operation, there):
             case = draw(made[mode, body is not None])
         except hypothesis.errors.Unsatisfiable:  # there is nothing to get wrong
             case = draw(made[schemathesis.GenerationMode.POSITIVE, body is not None])
+        # what is drawn may be an example of the document itself: it is not changed for those who draw it next
+        for part in ("path_parameters", "query", "body"):
+            setattr(case, part, copy.copy(getattr(case, part)))
         if body is not None:
             case.body = body
         if (

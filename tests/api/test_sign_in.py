@@ -81,6 +81,7 @@ def test_what_is_signed_is_what_wallets_sign(key, text):
     assert bytes(wallet.signature) == signatures.sign(digest(text), key)
 
 
+@pytest.mark.row("E5")
 def test_a_challenge_is_taken_once(http, key, text):
     assert send(http, text, signed(text, key)).status_code == 201
     problem = assert_problem(send(http, text, signed(text, key)), 400, "invalid-sign-in")
@@ -171,6 +172,7 @@ def changed(text, key, network):
     return cases
 
 
+@pytest.mark.row("E5")
 def test_of_a_hundred_wrong_texts_and_signatures_none_is_taken(http, key, text, network):
     cases = changed(text, key, network)
     assert len(set(cases)) > 100
@@ -185,6 +187,7 @@ def test_of_a_hundred_wrong_texts_and_signatures_none_is_taken(http, key, text, 
     assert send(http, text, signed(text, key)).status_code == 201
 
 
+@pytest.mark.row("E5")
 def test_who_is_revoked_expired_foreign_or_a_machine_gets_no_token(http, network):
     for role in ("stranger", "sequencer", "foreign_officer", "importer", "governor", "relayer"):
         text = challenge(http, network.address(role))
@@ -200,6 +203,7 @@ def clock(service, monkeypatch):
     return at
 
 
+@pytest.mark.row("E5")
 def test_a_challenge_is_taken_for_five_minutes_and_not_a_second_more(http, key, clock):
     for seconds, status in ((sessions.CHALLENGE_SECONDS - 1, 201), (sessions.CHALLENGE_SECONDS, 400)):
         text = challenge(http, account_of(key))
@@ -207,6 +211,7 @@ def test_a_challenge_is_taken_for_five_minutes_and_not_a_second_more(http, key, 
         assert send(http, text, signed(text, key)).status_code == status
 
 
+@pytest.mark.row("E4")
 def test_a_token_is_taken_for_fifteen_minutes_and_not_a_second_more(http, key, text, clock):
     token = send(http, text, signed(text, key)).json()["token"]
     clock[0] += sessions.SESSION_SECONDS - 1
@@ -215,6 +220,7 @@ def test_a_token_is_taken_for_fifteen_minutes_and_not_a_second_more(http, key, t
     assert_problem(http.get(READ, headers=bearer(token)), 401, "sign-in-needed")
 
 
+@pytest.mark.row("E4")
 def test_a_token_ends_with_its_accounts_enrolment(service, http, key, text, clock):
     token = send(http, text, signed(text, key)).json()["token"]
     ledger = service.app.state.ledger
@@ -246,6 +252,7 @@ def test_an_account_has_a_hundred_sessions_and_the_oldest_goes_for_one_more(http
     assert found == [401, 401] + [200] * sessions.MAX_SESSIONS
 
 
+@pytest.mark.row("E4")
 def test_tokens_stand_nowhere_but_in_their_answer(service, http, key, text, caplog):
     caplog.set_level(logging.DEBUG)
     session = send(http, text, signed(text, key)).json()

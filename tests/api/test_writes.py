@@ -50,6 +50,7 @@ def test_the_same_manifest_again_is_answered_alike(clients, http, now):
         assert again.json()[name] == first.json()[name]
 
 
+@pytest.mark.row("E1")
 def test_the_same_manifest_fifty_times_at_once_is_one_leaf(clients, http, now):
     submission = cargo.whole_submission(clients("exporter"), now)
     before = http.get("/metrics").text
@@ -68,6 +69,7 @@ def accepted_leaves(metrics):
     raise AssertionError("the metric is missing")
 
 
+@pytest.mark.row("E1")
 def test_a_second_signature_under_a_manifest_makes_no_second_leaf(clients, http, now, network):
     """Another account of the same party states the same: the manifest is there already."""
     key = secrets.token_bytes(32)
@@ -82,6 +84,7 @@ def test_a_second_signature_under_a_manifest_makes_no_second_leaf(clients, http,
     assert again.json()["index"] == first.json()["index"]
 
 
+@pytest.mark.row("E1")
 def test_the_same_custody_record_fifty_times_at_once_is_one_step(clients, http, opened):
     officer = clients("officer")
     body = {
@@ -111,21 +114,25 @@ def test_a_manifest_of_someone_who_is_not_enrolled_is_refused(clients, http, net
     assert "not enrolled" in problem["detail"]
 
 
+@pytest.mark.row("E6")
 def test_a_manifest_for_another_party_is_refused(clients, http, now):
     answer = post(http, cargo.submission(clients("carrier"), now))
     assert "SG:CARR01" in assert_problem(answer, 403, "not-permitted")["detail"]
 
 
+@pytest.mark.row("E6")
 def test_a_manifest_in_a_role_that_may_not_is_refused(clients, http, now):
     answer = post(http, cargo.submission(clients("auditor"), now, party="SG"))
     assert "TRADER" in assert_problem(answer, 403, "not-permitted")["detail"]
 
 
+@pytest.mark.row("E6")
 def test_a_manifest_of_another_administration_is_refused(clients, http, now):
     answer = post(http, cargo.submission(clients("importer"), now, party="NL:IMPO01"))
     assert "NL:IMPO01" in assert_problem(answer, 403, "not-permitted")["detail"]
 
 
+@pytest.mark.row("E6")
 @pytest.mark.parametrize("what", ["chain id", "contract"])
 def test_a_manifest_signed_for_another_chain_or_contract_is_refused(clients, http, network, now, what):
     record = cargo.manifest_record(now)
@@ -238,6 +245,7 @@ def wait_until(is_so, seconds=20):
         time.sleep(0.1)
 
 
+@pytest.mark.row("E6")
 def test_an_officer_of_another_administration_cannot_write_here(clients, http, opened, now):
     record = cargo.custody_record(opened.consignment, CustodyKind.HOLD, "NL", now)
     submission = clients("foreign_officer").sign_custody(record)

@@ -162,3 +162,29 @@ def test_an_acceptance_that_was_answered_is_there_after_a_kill(singapore):
         assert singapore.ledger.manifest(manifest_id).state == "accepted"
     singapore.settle()
     assert all(singapore.ledger.manifest(each).state == "final" for each in answered)
+
+
+@pytest.mark.row("E2")
+def test_what_was_committed_and_never_answered_is_answered_as_it_was_when_it_comes_again(singapore):
+    """A service is killed between commit and response; who has no answer sends the same again."""
+    config = dataclasses.replace(singapore.config)
+    for _ in range(form(3, 100)):
+        manifest = singapore.manifest()
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                answer, _ = Ledger.open(config).lodge(manifest.submission)
+                os.write(write, answer.model_dump_json().encode())  # the asker never reads it
+                time.sleep(60)
+            finally:
+                os._exit(1)
+        os.close(write)
+        first = os.read(read, 1 << 16)
+        kill(child)
+        os.close(read)
+        again, is_new = singapore.ledger.lodge(manifest.submission)
+        assert not is_new
+        assert again.model_dump_json().encode() == first
+    singapore.settle()
+    singapore.check_everything()
