@@ -182,7 +182,16 @@ def described(service):
 
 @pytest.fixture(scope="module")
 def schema(described):
-    return schemathesis.openapi.from_dict(described)
+    """The document without its examples, which `test_examples` sends: mixed into what is wrong, they make it right again."""
+    bare = copy.deepcopy(described)
+    for operations in bare["paths"].values():
+        for operation in operations.values():
+            for shown in [
+                *operation.get("parameters", []),
+                *operation.get("requestBody", {}).get("content", {}).values(),
+            ]:
+                shown.pop("examples", None)
+    return schemathesis.openapi.from_dict(bare)
 
 
 @pytest.fixture(scope="module")
