@@ -260,60 +260,38 @@ def lines_of(draw, made, signed):
     return b"\n".join(draw(st.lists(line, max_size=4)))
 
 
-def requests_of(operation, there):
-    """Requests of an operation, as the document allows them or not; ids that are there and what is signed put in for some.
-
-    The strategies are made once: made for each request, they cost more than it does.
-    """
+@st.composite
+def requests_of(draw, operation, there):
+    """A request of an operation, as the document allows it or not; ids that are there and what is signed put in for some."""
     ids, bodies = there
     name = operation.definition.raw["operationId"]
-    modes = [schemathesis.GenerationMode.POSITIVE] * 2 + [schemathesis.GenerationMode.NEGATIVE]
-    made = {
-        (mode, is_given): operation.as_strategy(generation_mode=mode, **({"body": {}} if is_given else {}))
-        for mode in set(modes)
-        for is_given in (False, True)
-    }
-    mode_of, one_of_four, one_of_three = st.sampled_from(modes), st.integers(0, 3), st.integers(0, 2)
-    urls = st.sampled_from(
-        ["https://nowhere.invalid/x", "https://127.0.0.1/x", "http://a.invalid", "x", ""]
-    )  # no test talks to anybody outside
-
-    @st.composite
-    def one(draw):
-        mode, body = draw(mode_of), None
-        if name in bodies and name != "lodge_batch" and draw(one_of_three):
-            body = dict(draw(st.sampled_from(bodies[name])))
-            if draw(st.booleans()):
-                body[draw(st.sampled_from(sorted(body)))] = draw(
-                    ANYTHING
-                )  # what is made whole takes much longer
-        try:
-            case = draw(made[mode, body is not None])
-        except hypothesis.errors.Unsatisfiable:  # there is nothing to get wrong
-            case = draw(made[schemathesis.GenerationMode.POSITIVE, body is not None])
-        # what is drawn may be an example of the document itself: it is not changed for those who draw it next
-        for part in ("path_parameters", "query", "body"):
-            setattr(case, part, copy.copy(getattr(case, part)))
-        if body is not None:
-            case.body = body
-        if (
-            name == "register_webhook"
-            and isinstance(case.body, dict)
-            and isinstance(case.body.get("url"), str)
-        ):
-            case.body["url"] = draw(urls)
-        if name == "lodge_batch":
-            case.body = draw(lines_of(case.body, bodies[name]))
-        if mode == schemathesis.GenerationMode.POSITIVE:
-            for place in (case.path_parameters, case.query):
-                for parameter in list(place or {}):
-                    noun = operation.path.split("/")[2] if parameter == "id" else ""
-                    known = ids.get((parameter, noun))
-                    if known and draw(one_of_four):
-                        place[parameter] = draw(st.sampled_from(known))
-        return case
-
-    return one()
+    mode = draw(
+        st.sampled_from([schemathesis.GenerationMode.POSITIVE] * 2 + [schemathesis.GenerationMode.NEGATIVE])
+    )
+    given = {}
+    if name in bodies and name != "lodge_batch" and draw(st.integers(0, 2)):
+        given["body"] = body = dict(draw(st.sampled_from(bodies[name])))
+        if draw(st.booleans()):
+            body[draw(st.sampled_from(sorted(body)))] = draw(ANYTHING)  # what is made whole takes much longer
+    try:
+        case = draw(operation.as_strategy(generation_mode=mode, **given))
+    except hypothesis.errors.Unsatisfiable:
+        case = draw(operation.as_strategy(**given))  # there is nothing to get wrong
+    if name == "register_webhook" and isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
+        # no test talks to anybody outside
+        case.body["url"] = draw(
+            st.sampled_from(["https://nowhere.invalid/x", "https://127.0.0.1/x", "http://a.invalid", "x", ""])
+        )
+    if name == "lodge_batch":
+        case.body = draw(lines_of(case.body, bodies[name]))
+    if mode == schemathesis.GenerationMode.POSITIVE:
+        for place in (case.path_parameters, case.query):
+            for parameter in list(place or {}):
+                noun = operation.path.split("/")[2] if parameter == "id" else ""
+                known = ids.get((parameter, noun))
+                if known and draw(st.integers(0, 3)):
+                    place[parameter] = draw(st.sampled_from(known))
+    return case
 
 
 @pytest.mark.row("E7")
@@ -327,9 +305,11 @@ def test_no_answer_is_undeclared_whatever_is_asked(schema, asker, there, name):
         most //= 10  # there is nothing to vary
 
     @hypothesis.settings(max_examples=most, **QUIETLY)
-    @hypothesis.given(requests_of(operation, there), st.sampled_from(READERS + BY_NOBODY))
-    def ask(case, reader):
-        asker.judge(case, asker.ask(case, reader))
+    @hypothesis.given(st.data())
+    def ask(data):
+        case = data.draw(requests_of(operation, there))
+        response = asker.ask(case, data.draw(st.sampled_from(READERS + BY_NOBODY)))
+        asker.judge(case, response)
 
     ask()
 
