@@ -28,6 +28,13 @@ def test_a_release_that_is_not_in_a_whole_history_was_not_on_chain():
     assert (hidden.verdict, hidden.state) == ("INVALID", "Nothing is shown: the file does not hold.")
 
 
+def test_a_release_that_a_hold_has_voided_was_on_chain_all_the_same():
+    world, manifest = history()
+    world.record(CustodyKind.HOLD, "officer")
+    there = judge(world, world.evidence(manifest), "release", SG)
+    assert (there.verdict, there.state) == ("INVALID", "SG released it on 2027-01-15T08:17:40Z.")
+
+
 def test_a_hold_that_was_lifted_or_never_placed_is_not_open():
     world, manifest = history()
     hold = world.record(CustodyKind.HOLD, "foreign_officer")
