@@ -100,9 +100,17 @@ class _Server(uvicorn.Server):
             collect_rarely()
             self._when_ready()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Handle a signal while the server runs."""
+        super().handle_exit(sig, frame)
+        self._end_streams()
+
     def end(self, _signal: int, _frame: FrameType | None) -> None:
         """Handle a signal before the server does, and again after: it raises those it has handled once more."""
         self.should_exit = True
+        self._end_streams()
+
+    def _end_streams(self) -> None:
         streams: Streams | None = getattr(self.app.state, "streams", None)
         if streams is not None:
             streams.end()  # they would go on for as long as the grace lasts

@@ -9,16 +9,21 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
+import cargo
 import httpx
 import kill_load
 import local_network
 import psycopg
 import pytest
+from half_sent import HalfSent
 from service_process import PROJECT, ServiceProcess, is_running, wait_until_gone, wait_until_ready
 
+from ledger.client import LedgerClient
+from ledger.errors import ServiceUnavailable
 from ledger.vault import add_wrapping_key
 
 PROCESSES = 4
@@ -152,6 +157,100 @@ def test_the_service_comes_back_by_itself_when_its_database_was_gone(service, po
         finally:
             connection.execute("ALTER DATABASE many_processes WITH ALLOW_CONNECTIONS true")
     wait_until_ready(service.url)
+
+
+@pytest.mark.row("graceful-stop")
+def test_what_each_of_them_has_under_way_is_finished_when_the_service_is_asked_to_end(network, service):
+    wait_until_ready(service.url)
+    now = int(time.time())
+    with LedgerClient(service.url, key=network.keys["exporter"]) as exporter:
+        begun = [HalfSent(service.url, cargo.submission(exporter, now)) for _ in range(4 * PROCESSES)]
+        rest = [cargo.submission(exporter, now) for _ in begun]
+    posting, following = Posting(network, service.url), Following(service.url)
+    posting.wait_until(4 * PROCESSES)
+    os.kill(service.pid, signal.SIGTERM)
+    time.sleep(1)
+    for batch, last in zip(begun, rest, strict=True):
+        batch.finish(last)
+        assert [answer["state"] for answer in batch.answers] == ["accepted"] * 2
+    assert service.wait() == 0
+    following.end()
+    answered = posting.end()
+    service.start("--processes", str(PROCESSES))
+    with LedgerClient(service.url, key=network.keys["exporter"]) as exporter:
+        for batch in begun:
+            for answer in batch.answers:
+                exporter.wait_for_manifest(answer["digest"])
+        for digest, index in answered:
+            assert exporter.manifest(digest).index == index
+        for submission in posting.refused:  # whole or not at all: sent again it is taken, once
+            first, again = exporter.submit_manifest(submission), exporter.submit_manifest(submission)
+            assert (first.digest, first.index) == (again.digest, again.index)
+
+
+class Posting:
+    """People who post manifests one by one until the service is gone."""
+
+    def __init__(self, network, url):
+        self.answers, self.refused, self._mistakes = [], [], []
+        self._threads = [threading.Thread(target=self._post, args=(network, url)) for _ in range(8)]
+        for thread in self._threads:
+            thread.start()
+
+    def _post(self, network, url):
+        try:
+            with LedgerClient(
+                url, key=network.keys["exporter"], retry_seconds=0, timeout_seconds=30
+            ) as client:
+                while True:
+                    submission = cargo.submission(client, int(time.time()))
+                    try:
+                        answer = client.submit_manifest(submission)
+                    except ServiceUnavailable:
+                        self.refused.append(submission)
+                        return
+                    self.answers.append((answer.digest, answer.index))
+        except BaseException as error:
+            self._mistakes.append(error)
+
+    def wait_until(self, many):
+        deadline = time.monotonic() + 60
+        while len(self.answers) < many:
+            assert not self._mistakes and time.monotonic() < deadline, self._mistakes
+            time.sleep(0.05)
+
+    def end(self):
+        for thread in self._threads:
+            thread.join(60)
+        assert not self._mistakes and len(self.refused) == len(self._threads)
+        indexes = [index for _, index in self.answers]
+        assert len(set(indexes)) == len(indexes)
+        return self.answers
+
+
+class Following:
+    """Readers of the events, whose streams end as streams end: whole, with nothing cut off."""
+
+    def __init__(self, url):
+        self._ends, begun = [], threading.Semaphore(0)
+        self._threads = [threading.Thread(target=self._follow, args=(url, begun)) for _ in range(4)]
+        for thread in self._threads:
+            thread.start()
+        for _ in self._threads:
+            assert begun.acquire(timeout=60)
+
+    def _follow(self, url, begun):
+        try:
+            with httpx.stream("GET", f"{url}/v1/events", trust_env=False, timeout=60) as stream:
+                begun.release()
+                self._ends.append(list(stream.iter_lines())[-1])
+        except httpx.HTTPError as error:
+            self._ends.append(error)
+
+    def end(self):
+        for thread in self._threads:
+            thread.join(60)
+        assert self._ends == [""] * len(self._threads), self._ends  # an event ends with an empty line
 
 
 def test_all_of_them_end_when_the_service_does(service):

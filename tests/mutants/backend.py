@@ -1786,6 +1786,14 @@ MUTANTS = [
         "outlives",
     ),
     Mutant(
+        "stop-streams-cut",
+        "api/serving.py",
+        "        super().handle_exit(sig, frame)\n        self._end_streams()\n",
+        "        super().handle_exit(sig, frame)\n",
+        "tests/e2e/test_many_processes.py",
+        "has_under_way",
+    ),
+    Mutant(
         "moved-database",
         "ledger/database.py",
         "        elif found is None:",
