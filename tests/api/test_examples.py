@@ -233,6 +233,7 @@ def as_json(message):
     return message.model_dump(mode="json", exclude_none=True)
 
 
+@pytest.mark.row("E7")
 def test_every_example_is_answered_as_the_document_shows(network, service, clients, http):
     life = Life(network, service, service.app.openapi(), clients, http)
     life.live()

@@ -1614,8 +1614,8 @@ MUTANTS = [
         "api/evidence_files.py",
         'super().__init__(content, status_code, media_type="application/json")',
         'super().__init__(content, 203, media_type="application/json")',
-        "tests/api/test_schemathesis.py",
-        "manifest_evidence or no_answer_along",
+        "tests/api/test_examples.py",
+        "answered_as_the_document_shows",
     ),
     Mutant(
         "two-ends",
