@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.grouping import Grouping
-from api.limits import Buckets, too_many
+from api.limits import count_account
 from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
 from api.streams import Streams
@@ -41,6 +42,11 @@ async def _ledger(request: Request) -> Ledger:
 
 async def _grouping(request: Request) -> Grouping:
     return cast(Grouping, request.app.state.grouping)
+
+
+async def _counting(request: Request) -> Callable[[bytes], None]:
+    accounts = request.app.state.accounts
+    return lambda signer: count_account(accounts, "0x" + signer.hex())
 
 
 async def _streams(request: Request) -> Streams:
@@ -104,9 +110,7 @@ def _counted_reader(request: Request) -> Reader | None:
     """
     reader = require_reader(request)
     if reader is not None:
-        wait = cast(Buckets, request.app.state.accounts).take(reader.address)
-        if wait > 0:
-            raise too_many("This account", "requests", wait)
+        count_account(request.app.state.accounts, reader.address)
     return reader
 
 
@@ -123,6 +127,7 @@ def _is_open(request: Request) -> bool:
 
 
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
+Counting = Annotated[Callable[[bytes], None], Depends(_counting)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
 TheGrouping = Annotated[Grouping, Depends(_grouping)]

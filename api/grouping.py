@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
@@ -28,12 +29,20 @@ class Grouping:
         self._waiting: list[tuple[Prepared, asyncio.Future[tuple[ManifestAccepted, bool] | LedgerError]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def lodge(self, submission: ManifestSubmission) -> tuple[ManifestAccepted, bool]:
-        """As `Ledger.lodge`, with those of other requests."""
+    async def lodge(
+        self, submission: ManifestSubmission, count: Callable[[bytes], None]
+    ) -> tuple[ManifestAccepted, bool]:
+        """As `Ledger.lodge`, with those of other requests.
+
+        Args:
+            submission: What to lodge.
+            count: Counts a request of the account that signed it, and raises if that is to wait.
+        """
         if submission.document is None:
             prepared = self._ledger.prepare(submission)  # takes less than going to a thread
         else:
             prepared = await run_in_threadpool(self._ledger.prepare, submission)
+        count(prepared.signer)
         mine: asyncio.Future[tuple[ManifestAccepted, bool] | LedgerError]
         mine = asyncio.get_running_loop().create_future()
         self._waiting.append((prepared, mine))

@@ -2,8 +2,9 @@
 
 Each process of the API counts for itself. A client is the address of its connection (of IPv6 the first 64 bits, which one
 owner has whole), or, behind a proxy that the settings name, the last address in `X-Forwarded-For` that is no such proxy.
-An account is who a session's token says it is (`api.dependencies`), from whatever addresses it asks; writes are counted by
-their address alone, since whose they are is known once their signature is checked, which is most of their cost.
+An account is who a session's token says it is, or who signed what is written, from whatever addresses it asks: of a write
+that is known once its signature is checked, before anybody waits for the database. A batch counts as one request of its
+address, however many lines it has.
 """
 
 from __future__ import annotations
@@ -143,6 +144,21 @@ class Limits:
             return
         problem = too_many("This address", "sign-ins" if signs_in else "requests", wait)
         await problem.to_response()(scope, receive, send)
+
+
+def count_account(accounts: Buckets, address: str) -> None:
+    """Count a request of an account.
+
+    Args:
+        accounts: The buckets of accounts.
+        address: 20 bytes as hex, in any spelling.
+
+    Raises:
+        Problem: It is to wait.
+    """
+    wait = accounts.take(address.lower())
+    if wait > 0:
+        raise too_many("This account", "requests", wait)
 
 
 def too_many(who: str, what: str, wait_seconds: float) -> Problem:

@@ -649,14 +649,21 @@ class Ledger:
     # ------------------------------------------------------------------------------------------- custody records
 
     def record(
-        self, submissions: Sequence[CustodySubmission]
+        self, submissions: Sequence[CustodySubmission], count: Callable[[bytes], None] | None = None
     ) -> list[tuple[AcceptedRecord, bool] | LedgerError]:
         """Accept custody records in one transaction, each judged alone, in order; an error stands for a refused one.
 
         What this ledger knows would be refused on chain is refused here, with the same reason. That the chain takes
         what is accepted here is **not** promised: others may act first. `consignment_records` tells.
+
+        Args:
+            submissions: The records.
+            count: Told each account that signed one of them, before anything is written; what it raises ends it all.
         """
         checked = [self._check_submission(submission) for submission in submissions]
+        if count is not None:
+            for signer in sorted({one.signer for one in checked if isinstance(one, _CheckedRecord)}):
+                count(signer)
         answers: list[tuple[AcceptedRecord, bool] | LedgerError] = []
         with self._store.write() as session:
             judge = _Judge(session, self._members(session), _now())

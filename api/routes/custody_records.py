@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from api.bodies import StrictRoute
-from api.dependencies import RecordDomain, TheLedger
+from api.dependencies import Counting, RecordDomain, TheLedger
 from api.following import leading
 from api.openapi import CUSTODY_SUBMISSIONS, also, problems
 from api.problems import INVALID_FIELDS, INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
@@ -61,10 +61,11 @@ def record(
     ],
     ledger: TheLedger,
     domain: RecordDomain,
+    count: Counting,
     response: Response,
 ) -> AcceptedRecords:
     """Take signed custody records in order, each judged alone; if none is taken, the answer is the first one's problem."""
-    results = ledger.record(submissions.records)
+    results = ledger.record(submissions.records, count)
     answers = [
         _refused(submission, result, domain) if isinstance(result, LedgerError) else result[0]
         for submission, result in zip(submissions.records, results, strict=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
-from api.dependencies import SignedIn, TheGrouping, TheLedger, TheReader
+from api.dependencies import Counting, SignedIn, TheGrouping, TheLedger, TheReader
 from api.evidence_files import CONTENT, EvidenceFile
 from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
@@ -111,10 +111,11 @@ async def lodge(
         ManifestSubmission, Body(openapi_examples={"lodge": {"value": dict(MANIFEST_SUBMISSION)}})
     ],
     grouping: TheGrouping,
+    count: Counting,
     response: Response,
 ) -> ManifestAccepted:
     """Take a signed manifest record; the same record or manifest again is answered as the first time."""
-    answer, new = await grouping.lodge(submission)
+    answer, new = await grouping.lodge(submission, count)
     response.status_code = 202 if new else 200
     return answer
 

@@ -10,6 +10,14 @@ from api.grouping import Grouping
 from ledger.errors import Conflict
 
 
+class Number(int):
+    signer = bytes(20)
+
+
+def count(signer):
+    assert signer == bytes(20)
+
+
 class Ledger:
     """Prepares a number as itself and answers with its double; it writes when it is told to."""
 
@@ -19,7 +27,7 @@ class Ledger:
         self.may_write.set()
 
     def prepare(self, submission):
-        return submission.number
+        return Number(submission.number)
 
     def lodge_prepared(self, prepared):
         assert self.may_write.wait(10)
@@ -36,7 +44,7 @@ def submission(number):
 
 async def lodged(grouping, *numbers):
     return await asyncio.gather(
-        *(grouping.lodge(submission(number)) for number in numbers), return_exceptions=True
+        *(grouping.lodge(submission(number), count) for number in numbers), return_exceptions=True
     )
 
 
@@ -51,7 +59,7 @@ def test_one_alone_is_a_group_of_one():
 
     async def run():
         grouping = Grouping(ledger)
-        return [await grouping.lodge(submission(3)), await grouping.lodge(submission(4))]
+        return [await grouping.lodge(submission(3), count), await grouping.lodge(submission(4), count)]
 
     assert asyncio.run(run()) == [(6, True), (8, True)]
     assert ledger.groups == [[3], [4]]
@@ -92,7 +100,7 @@ def test_who_goes_away_is_written_and_the_others_are_answered():
 
     async def run():
         grouping = Grouping(ledger)
-        gone, other = (asyncio.create_task(grouping.lodge(submission(number))) for number in (1, 2))
+        gone, other = (asyncio.create_task(grouping.lodge(submission(number), count)) for number in (1, 2))
         await until(lambda: grouping._writing is not None and not grouping._waiting)
         gone.cancel()
         await asyncio.sleep(0)
@@ -108,7 +116,7 @@ def test_a_group_that_is_answered_for_another_number_is_answered_for_none():
     ledger.lodge_prepared = lambda prepared: []
 
     async def run():
-        await Grouping(ledger).lodge(submission(1))
+        await Grouping(ledger).lodge(submission(1), count)
 
     with pytest.raises(ValueError, match="zip"):
         asyncio.run(run())

@@ -3,6 +3,7 @@
 import ipaddress
 import time
 
+import cargo
 import httpx
 import pytest
 import running_service
@@ -58,6 +59,46 @@ def test_an_account_that_asks_too_much_waits_while_another_at_its_address_is_ser
             assert int(refused.headers["retry-after"]) == problem["retry_after_seconds"] <= 20
             assert problem["detail"].startswith("This account")
             assert ask("carrier").status_code == 200
+
+
+@pytest.mark.row("E9")
+def test_an_account_that_writes_too_much_waits_wherever_it_writes_from_and_another_does_not(
+    network, service, now
+):
+    changes = {"account_requests_per_minute": 3, "proxies": ("127.0.0.1",)}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        httpx.Client(base_url=beside.url, trust_env=False) as http,
+        beside.client("exporter") as exporter,
+        beside.client("carrier") as carrier,
+    ):
+        addresses = iter(range(1, 20))
+
+        def write(path, body):
+            headers = {"x-forwarded-for": f"198.51.100.{next(addresses)}"}
+            return http.post(path, json=body, headers=headers)
+
+        def manifest(client, party):
+            return cargo.submission(client, now, party=party).model_dump(mode="json", exclude_none=True)
+
+        def step(client, party):
+            record = cargo.custody_record(bytes(32), 17, party, now)
+            return {"records": [client.sign_custody(record).model_dump(mode="json", exclude_none=True)]}
+
+        spoiled = manifest(exporter, "SG:ACME01") | {"signature": "0x" + "00" * 65}
+        assert write("/v1/manifests", spoiled).status_code == 400  # nobody signed it: nobody's is counted
+        taken = [write("/v1/manifests", manifest(exporter, "SG:ACME01")).status_code for _ in range(3)]
+        assert taken == [202] * 3
+        for path, body in (
+            ("/v1/manifests", manifest(exporter, "SG:ACME01")),
+            ("/v1/custody-records", step(exporter, "SG:ACME01")),
+        ):
+            refused = write(path, body)
+            problem = assert_problem(refused, 429, "too-many-requests")
+            assert problem["detail"].startswith("This account")
+            assert int(refused.headers["retry-after"]) == problem["retry_after_seconds"] <= 20
+        assert write("/v1/manifests", manifest(carrier, "SG:CARR01")).status_code == 202
+        assert write("/v1/custody-records", step(carrier, "SG:CARR01")).status_code != 429
 
 
 @pytest.mark.row("E9")

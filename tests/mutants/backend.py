@@ -1707,11 +1707,19 @@ MUTANTS = [
     ),
     Mutant(
         "accounts-unlimited",
-        "api/dependencies.py",
-        "        if wait > 0:",
-        "        if False:",
+        "api/limits.py",
+        "    wait = accounts.take(address.lower())\n",
+        "    wait = 0.0\n",
         "tests/api/test_limits.py",
         "an_account_that_asks",
+    ),
+    Mutant(
+        "writers-unlimited",
+        "ledger/ledger.py",
+        "                count(signer)\n",
+        "                pass\n",
+        "tests/api/test_limits.py",
+        "an_account_that_writes",
     ),
     Mutant(
         "metrics-for-all",
