@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.grouping import Grouping
-from api.limits import count_account
+from api.limits import count_account, counting
 from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
 from api.streams import Streams
@@ -45,8 +45,7 @@ async def _grouping(request: Request) -> Grouping:
 
 
 async def _counting(request: Request) -> Callable[[bytes], None]:
-    accounts = request.app.state.accounts
-    return lambda signer: count_account(accounts, "0x" + signer.hex())
+    return counting(request.app.state.accounts)
 
 
 async def _streams(request: Request) -> Streams:

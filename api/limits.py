@@ -161,6 +161,11 @@ def count_account(accounts: Buckets, address: str) -> None:
         raise too_many("This account", "requests", wait)
 
 
+def counting(accounts: Buckets) -> Callable[[bytes], None]:
+    """What counts a request of the account, 20 bytes, that signed what is written, as `count_account` does."""
+    return lambda signer: count_account(accounts, "0x" + signer.hex())
+
+
 def too_many(who: str, what: str, wait_seconds: float) -> Problem:
     """The problem of one who asks too much."""
     seconds = max(1, math.ceil(wait_seconds))

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from api.bodies import StrictRequest, require_media_type
+from api.limits import counting
 from api.problems import INVALID_REQUEST, Problem, invalid_fields
 from api.routes import manifests
 from ledger.messages import ManifestSubmission
@@ -52,6 +53,7 @@ class Lodging(BaseRoute):
         except ValidationError as error:
             raise invalid_fields(error.errors(), ()) from None
         said = Response(status_code=202)
-        answer = await manifests.lodge(submission, request.app.state.grouping, said)
+        state = request.app.state
+        answer = await manifests.lodge(submission, state.grouping, counting(state.accounts), said)
         content = answer.model_dump_json()
         await Response(content, said.status_code, media_type="application/json")(scope, receive, send)
