@@ -170,7 +170,7 @@ PLACES = {
     "chain data": ("blocks", "chain_"),
     "store": ("manifests", "custody", "transactions", "consignments", "search_terms", "feed", "erasures"),
     "tree": ("nodes", "log"),
-    "objects": ("sealed_objects", "loaded"),
+    "objects": ("sealed_objects", "accompanying"),
 }
 
 
