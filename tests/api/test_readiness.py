@@ -14,9 +14,7 @@ import local_network
 import postgres as clusters
 import pytest
 from ledger_at_work import Anvil
-from service_process import ServiceProcess, wait_until_ready
-
-from ledger.vault import add_wrapping_key
+from service_process import on_postgres, wait_until_ready
 
 TOLD_WITHIN_SECONDS = 10
 MACHINE_SECONDS = 10
@@ -42,19 +40,8 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def service(network, cluster):
-    keys = network.folder / "wrapping-keys"
-    add_wrapping_key(keys)
-    service = ServiceProcess(
-        network,
-        network.folder,
-        LEDGER_DATABASE_URL=cluster.create("ready"),
-        LEDGER_WRAPPING_KEYS_FILE=str(keys),
-    )
-    try:
-        service.start("--create")
+    with on_postgres(network, cluster.create("ready")) as service:
         yield service
-    finally:
-        service.stop()
 
 
 def readiness(url):

@@ -20,11 +20,10 @@ import local_network
 import psycopg
 import pytest
 from half_sent import HalfSent
-from service_process import PROJECT, ServiceProcess, is_running, wait_until_gone, wait_until_ready
+from service_process import PROJECT, is_running, on_postgres, wait_until_gone, wait_until_ready
 
 from ledger.client import LedgerClient
 from ledger.errors import ServiceUnavailable
-from ledger.vault import add_wrapping_key
 
 PROCESSES = 4
 TAKEOVER_SECONDS = 10
@@ -40,19 +39,8 @@ def network(tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(network, postgres):
     """The service as processes, on PostgreSQL."""
-    keys = network.folder / "wrapping-keys"
-    add_wrapping_key(keys)
-    service = ServiceProcess(
-        network,
-        network.folder,
-        LEDGER_DATABASE_URL=postgres.create("many_processes"),
-        LEDGER_WRAPPING_KEYS_FILE=str(keys),
-    )
-    try:
-        service.start("--create", "--processes", str(PROCESSES))
+    with on_postgres(network, postgres.create("many_processes"), "--processes", str(PROCESSES)) as service:
         yield service
-    finally:
-        service.stop()
 
 
 @contextmanager

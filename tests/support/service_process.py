@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 from local_network import Network
 from running_service import settings_for
+
+from ledger.vault import add_wrapping_key
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 120
@@ -146,3 +149,18 @@ def wait_until_gone(pid: int, seconds: float = 10) -> None:
     while is_running(pid):
         assert time.monotonic() < deadline, f"process {pid} goes on"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def on_postgres(network: Network, database_url: str, *arguments: str) -> Iterator[ServiceProcess]:
+    """The service of SG on a new database of PostgreSQL, started with these arguments; it ends at the end."""
+    keys = network.folder / "wrapping-keys"
+    add_wrapping_key(keys)
+    service = ServiceProcess(
+        network, network.folder, LEDGER_DATABASE_URL=database_url, LEDGER_WRAPPING_KEYS_FILE=str(keys)
+    )
+    try:
+        service.start("--create", *arguments)
+        yield service
+    finally:
+        service.stop()
