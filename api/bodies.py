@@ -8,7 +8,7 @@ around the document, and only then to the models.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import Any, get_origin
 
 from fastapi import Request, Response
@@ -75,7 +75,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON body is read strictly, and that takes a parameter once unless it is a list.
+    """A route whose JSON body is read strictly, and that takes its own parameters alone, each once unless it is a list.
 
     Use it through `APIRouter(route_class=StrictRoute)`.
     """
@@ -84,29 +84,52 @@ class StrictRoute(APIRoute):
         """Wrap the framework's handler."""
         handle = super().get_route_handler()
         takes_json = self.body_field is not None
-        once = frozenset(_taken_once(self.dependant.query_params))
+        lists = dict(_parameters(self.dependant.query_params))
 
         async def handle_strictly(request: Request) -> Response:
             if takes_json:
                 require_media_type(request, "application/json")
-            given = request.query_params
-            if twice := [name for name in given if name in once and len(given.getlist(name)) > 1]:
-                # of two values the framework would take the last, and who stands before it perhaps the first
-                error = {"type": "given_twice", "msg": "Give it once", "input": None}
-                raise RequestValidationError([error | {"loc": ("query", name)} for name in twice])
+            require_parameters(request, lists)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
 
 
-def _taken_once(fields: Iterable[Any]) -> Iterator[str]:
-    """The names of query parameters that are no lists."""
+def require_parameters(request: Request, lists: Mapping[str, bool]) -> None:
+    """Refuse parameters that are not taken, or are given twice.
+
+    The framework passes over the first, a misspelled one among them, and of two values would take the last, and who
+    stands before it perhaps the first.
+
+    Args:
+        request: What is asked.
+        lists: Whether each parameter that is taken is a list.
+
+    Raises:
+        RequestValidationError: Which.
+    """
+    given = request.query_params
+    errors: list[dict[str, Any]] = []
+    for name in given:
+        if name not in lists:
+            errors.append({"type": "extra_forbidden", "msg": "There is no such parameter here"})
+        elif not lists[name] and len(given.getlist(name)) > 1:
+            errors.append({"type": "given_twice", "msg": "Give it once"})
+        else:
+            continue
+        errors[-1] |= {"loc": ("query", name), "input": None}
+    if errors:
+        raise RequestValidationError(errors)
+
+
+def _parameters(fields: Iterable[Any]) -> Iterator[tuple[str, bool]]:
+    """The names of query parameters, and whether each is a list."""
     for field in fields:
         kind = field.field_info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from kind.model_fields
-        elif get_origin(kind) is not list:
-            yield field.alias
+            yield from ((name, False) for name in kind.model_fields)
+        else:
+            yield field.alias, get_origin(kind) is list
 
 
 _TWO_ENDS = Problem(

@@ -10,6 +10,7 @@ import logging
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.logs import CURRENT, Noted, new_request_id
 from api.problems import INVALID_REQUEST, Problem
 
 MOST_HEAD_BYTES = (
@@ -59,7 +60,9 @@ class Connection(HttpToolsProtocol):
         if (
             not under_way or not self.cycle.response_started
         ):  # else this would stand in the middle of that answer
+            CURRENT.set(Noted(new_request_id()))
             answer = _UNREADABLE.to_response()
+            CURRENT.set(None)
             head = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
             self.transport.write(STATUS_LINE[400] + head + b"\r\n" + bytes(answer.body))
         if under_way:

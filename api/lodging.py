@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from api.bodies import StrictRequest, require_media_type
+from api.bodies import StrictRequest, require_media_type, require_parameters
 from api.limits import counting
 from api.problems import INVALID_REQUEST, Problem, invalid_fields
 from api.routes import manifests
@@ -42,6 +42,7 @@ class Lodging(BaseRoute):
         """
         request = StrictRequest(scope, receive)
         require_media_type(request, "application/json")
+        require_parameters(request, {})
         try:
             body = await request.body()
         except ClientDisconnect:

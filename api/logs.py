@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections import Counter
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +21,11 @@ class Noted:
 
     request_id: str
     problems: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def new_request_id() -> str:
+    """An id for a request that brings none: 32 hex digits."""
+    return secrets.token_hex(16)
 
 
 #: The request that this code runs for; None in the worker and between requests.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import secrets
 import time
 from contextlib import nullcontext
 
@@ -27,7 +26,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.logs import CURRENT, REQUEST_ID_HEADER, Noted
+from api.logs import CURRENT, REQUEST_ID_HEADER, Noted, new_request_id
 from ledger.errors import InvalidProfile
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -104,7 +103,7 @@ class Observing:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        noted = Noted(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16))
+        noted = Noted(given if _REQUEST_ID.fullmatch(given) else new_request_id())
         CURRENT.set(noted)  # each request has a task, and so a context, of its own
         began, status = time.perf_counter(), 500  # what the framework answers to a mistake, behind our back
 

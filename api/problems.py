@@ -283,7 +283,9 @@ def invalid_fields(errors: Any, within: tuple[str, ...] = ("body",)) -> Problem:
         else:
             found.append({"parameter": str(place[-1]), "in": str(place[0]), "detail": error["msg"]})
     first = found[0]
-    where = first.get("parameter") or first.get("pointer") or "the body"
+    where = first.get("parameter", first.get("pointer")) or (
+        "the body" if "pointer" in first else "a parameter without a name"
+    )
     more = f" {len(found) - 1} more in `errors`." if len(found) > 1 else ""
     return Problem(INVALID_FIELDS, f"At {where}: {first['detail']}.{more}", {"errors": found[:20]})
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
+from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
 from ledger.errors import (
     Conflict,
     DigestMismatch,
@@ -39,7 +39,6 @@ router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_cl
         TABLE[Conflict],
         TOO_LARGE,
         UNSUPPORTED_MEDIA,
-        INVALID_FIELDS,
         TABLE[VerificationError],
         TABLE[InclusionError],
         TABLE[DigestMismatch],

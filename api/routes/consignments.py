@@ -13,7 +13,7 @@ from api.evidence_files import CONTENT, EvidenceFile
 from api.following import BODY, leading
 from api.openapi import also, problems
 from api.parameters import ConsignmentId, ShownPointers, Text
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, Problem
+from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, Problem
 from ledger.errors import Conflict, InvalidDisclosure, InvalidIdentifier, NotFound
 from ledger.messages import AccompanyingFile, Consignments, ConsignmentView, Records, from_hex
 
@@ -36,7 +36,7 @@ class ConsignmentQuery(BaseModel):
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, INVALID_REQUEST, TABLE[InvalidIdentifier], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, INVALID_REQUEST, TABLE[InvalidIdentifier]),
         consignment={"id": "#/consignments/0/id"},
     ),
 )
@@ -56,7 +56,7 @@ def find_consignments(
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, TABLE[NotFound]),
         consignment_records={"id": "#/id"},
         consignment_evidence={"id": "#/id"},
         accompanying_file={"id": "#/id"},
@@ -74,7 +74,7 @@ def consignment(id: ConsignmentId, ledger: TheLedger, reader: TheReader) -> Cons
     "/{id}/records",
     summary="Read a consignment's history",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def consignment_records(id: ConsignmentId, ledger: TheLedger, reader: TheReader) -> Records:
     """List all custody records of a consignment, oldest first, with those that wait to be sent."""
@@ -87,7 +87,7 @@ def consignment_records(id: ConsignmentId, ledger: TheLedger, reader: TheReader)
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict]),
         load_accompanying={"body": BODY},
     ),
 )
@@ -107,7 +107,7 @@ def accompanying_file(
     dependencies=[SignedIn],
     response_class=EvidenceFile,
     responses=also(200, "The file", content=CONTENT)
-    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
+    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict]),
 )
 def consignment_evidence(
     id: ConsignmentId,

@@ -10,7 +10,7 @@ from api.bodies import StrictRoute
 from api.dependencies import Counting, RecordDomain, TheLedger
 from api.following import leading
 from api.openapi import CUSTODY_SUBMISSIONS, also, problems
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
+from api.problems import INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
 from ledger.core.records import Domain
 from ledger.errors import (
     Conflict,
@@ -38,7 +38,6 @@ _PROBLEMS = problems(
     TABLE[Conflict],
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
-    INVALID_FIELDS,
     TABLE[DigestMismatch],
     TABLE[QueueFull],
 )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, TheStreams, require_reader
 from api.openapi import also, problems
-from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE, TOO_MANY_STREAMS
+from api.problems import SIGN_IN_NEEDED, TABLE, TOO_MANY_STREAMS
 from api.streams import MEDIA_TYPE, EventStream
 from ledger.errors import Conflict, EventsForgotten
 from ledger.fields import MAX_JSON_INTEGER, AdministrationText, Bytes32, EventKind
@@ -42,7 +42,7 @@ _EVENT = {
         "Server-Sent Events without end, a comment every few seconds between them",
         content={MEDIA_TYPE: {"schema": _EVENT}},
     )
-    | problems(SIGN_IN_NEEDED, TABLE[Conflict], TABLE[EventsForgotten], INVALID_FIELDS, TOO_MANY_STREAMS),
+    | problems(SIGN_IN_NEEDED, TABLE[Conflict], TABLE[EventsForgotten], TOO_MANY_STREAMS),
 )
 async def events(
     request: Request,

@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import Field
 
+from api.bodies import StrictRoute
 from api.dependencies import TheLedger
 from api.limits import may_read_metrics
 from api.openapi import also, problems
@@ -21,7 +22,7 @@ from api.problems import NO_ROUTE, NOT_READY, Problem
 from api.settings import Settings
 from ledger.messages import Message, Readiness
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 _THREADS = CapacityLimiter(
     4
 )  # of their own: requests that wait for a database that hangs have all the others

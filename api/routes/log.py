@@ -10,7 +10,7 @@ from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, TheReader
 from api.following import leading
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
+from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidInput, NotFound
 from ledger.fields import MAX_JSON_INTEGER, AdministrationText
 from ledger.messages import ConsistencyView, HeadView, Leaves
@@ -25,7 +25,7 @@ Administration = Annotated[AdministrationText, Path(description="Whose log")]
     dependencies=[SignedIn, Reading],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, TABLE[NotFound]),
         consistency={"administration": "#/administration", "first": "#/size"},
         leaves={"administration": "#/administration"},
     ),
@@ -39,7 +39,7 @@ def head(administration: Administration, ledger: TheLedger) -> HeadView:
     "/consistency",
     summary="Prove that the log has only grown",
     dependencies=[SignedIn, Reading],
-    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def consistency(
     administration: Administration,
@@ -54,7 +54,7 @@ def consistency(
     "/leaves",
     summary="Read leaves",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def leaves(
     administration: Administration,

@@ -15,7 +15,6 @@ from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
 from api.parameters import ManifestId, ShownPointers, Text
 from api.problems import (
-    INVALID_FIELDS,
     INVALID_REQUEST,
     SIGN_IN_NEEDED,
     TABLE,
@@ -51,6 +50,7 @@ _THIS = {"id": "#/digest"}
 
 _WRITING = problems(
     INVALID_REQUEST,
+    TABLE[InvalidIdentifier],
     TABLE[InvalidDocument],
     TABLE[InvalidRecord],
     TABLE[InvalidSignature],
@@ -59,7 +59,6 @@ _WRITING = problems(
     TABLE[Conflict],
     TOO_LARGE,
     UNSUPPORTED_MEDIA,
-    INVALID_FIELDS,
     TABLE[DigestMismatch],
     TABLE[QueueFull],
 )
@@ -144,7 +143,7 @@ async def lodge_batch(request: Request, ledger: TheLedger) -> AnswersAsTheyCome:
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[NotFound], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier], TABLE[NotFound]),
         find_manifests={"after": "#/next"},
         manifest={"id": "#/manifests/0/digest"},
         consignment={"id": "#/manifests/0/record/consignment"},
@@ -176,7 +175,7 @@ def find_manifests(
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        problems(SIGN_IN_NEEDED, TABLE[NotFound]),
         manifest_proof=_THIS,
         manifest_evidence=_THIS,
         consignment={"id": "#/record/consignment"},
@@ -200,7 +199,6 @@ def manifest(id: ManifestId, ledger: TheLedger, reader: TheReader) -> ManifestVi
         TABLE[NotPermitted],
         TABLE[NotFound],
         TABLE[Conflict],
-        INVALID_FIELDS,
     ),
 )
 def erase_content(
@@ -218,7 +216,7 @@ def erase_content(
     "/{id}/proof",
     summary="Prove that a manifest record is in the log",
     dependencies=[SignedIn],
-    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+    responses=problems(SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def manifest_proof(id: ManifestId, ledger: TheLedger, reader: TheReader) -> InclusionProofView:
     """Give the inclusion path to the first anchored tree head that covers the record; 404 until there is one."""
@@ -231,7 +229,7 @@ def manifest_proof(id: ManifestId, ledger: TheLedger, reader: TheReader) -> Incl
     dependencies=[SignedIn],
     response_class=EvidenceFile,
     responses=also(200, "The file", content=CONTENT)
-    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict], INVALID_FIELDS),
+    | problems(SIGN_IN_NEEDED, TABLE[InvalidDisclosure], TABLE[NotFound], TABLE[Conflict]),
 )
 def manifest_evidence(
     id: ManifestId,

@@ -10,7 +10,7 @@ from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger
 from api.following import leading
 from api.openapi import problems
-from api.problems import INVALID_FIELDS, SIGN_IN_NEEDED, TABLE
+from api.problems import SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidIdentifier, NotFound
 from ledger.fields import Address, PartyText
 from ledger.messages import AccountView, Administrations, PartyView
@@ -40,7 +40,7 @@ def administrations(ledger: TheLedger) -> Administrations:
     dependencies=[SignedIn, Reading],
     responses=leading(
         200,
-        problems(TABLE[InvalidIdentifier], SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS),
+        problems(TABLE[InvalidIdentifier], SIGN_IN_NEEDED, TABLE[NotFound]),
         account={"address": "#/accounts/0/address"},
     ),
 )
@@ -55,9 +55,7 @@ def party(
     "/accounts/{address}",
     summary="Read an account",
     dependencies=[SignedIn, Reading],
-    responses=leading(
-        200, problems(SIGN_IN_NEEDED, TABLE[NotFound], INVALID_FIELDS), party={"party": "#/party"}
-    ),
+    responses=leading(200, problems(SIGN_IN_NEEDED, TABLE[NotFound]), party={"party": "#/party"}),
 )
 def account(
     address: Annotated[Address, Path(description="The account's address")], ledger: TheLedger

@@ -8,7 +8,6 @@ from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, token_of
 from api.openapi import problems
 from api.problems import (
-    INVALID_FIELDS,
     INVALID_REQUEST,
     SIGN_IN_NEEDED,
     TABLE,
@@ -25,7 +24,7 @@ router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRout
 @router.post(
     "/challenge",
     summary="Ask for a text to sign in with",
-    responses=problems(INVALID_REQUEST, TABLE[InvalidSignIn], TOO_LARGE, UNSUPPORTED_MEDIA, INVALID_FIELDS),
+    responses=problems(INVALID_REQUEST, TABLE[InvalidSignIn], TOO_LARGE, UNSUPPORTED_MEDIA),
 )
 def challenge(
     asked: ChallengeRequest, request: Request, ledger: TheLedger, response: Response
@@ -48,7 +47,6 @@ def challenge(
         TABLE[NotPermitted],
         TOO_LARGE,
         UNSUPPORTED_MEDIA,
-        INVALID_FIELDS,
     ),
 )
 def sign_in(signed: SessionRequest, ledger: TheLedger, response: Response) -> SessionView:

@@ -125,6 +125,20 @@ def test_a_parameter_that_is_given_twice_is_refused_unless_it_is_a_list(http):
     assert http.get(f"{absent}?show=/goods&show=/seals").status_code == 404
 
 
+@pytest.mark.row("E11")
+def test_a_parameter_that_is_not_there_is_refused_whatever_its_name(http):
+    for path in (
+        "/v1/log/SG/consistency?first=1&secnd=2",
+        "/v1/manifests?containr=CSQU3054383",
+        "/v1/events?=null",
+        "/v1/chain?x",
+    ):
+        problem = assert_problem(http.get(path), 422, "invalid-fields")
+        assert problem["errors"][0]["detail"] == "There is no such parameter here", problem
+    posted = http.post("/v1/manifests?x=1", json={})
+    assert assert_problem(posted, 422, "invalid-fields")["errors"][0]["parameter"] == "x"
+
+
 @contextlib.contextmanager
 def slow_connections(url, number):
     """So many connections that have begun a request and do not end it."""

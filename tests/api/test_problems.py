@@ -65,7 +65,9 @@ def test_addresses_are_exact(http, path):
 
 
 def test_a_method_that_http_does_not_know_is_a_request_that_cannot_be_read(http):
-    assert_problem(http.request("BREW", "/v1/chain"), 400, "invalid-request")
+    answer = http.request("BREW", "/v1/chain")
+    problem = assert_problem(answer, 400, "invalid-request")
+    assert problem["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ledger.cli import service
 from ledger.cli.main import app
 from ledger.client import LedgerClient
 from ledger.core.signatures import account_of
-from ledger.errors import NotFound, ServiceUnavailable
+from ledger.errors import ServiceError, ServiceUnavailable
 from ledger.importing.prepared import read_prepared
 from ledger.sending import send_records
 
@@ -217,7 +217,8 @@ def is_revoked_at(at_work, address):
     with at_work.client() as client:
         try:
             return client.account(address).revoked_at is not None
-        except NotFound:
+        except ServiceError as error:
+            assert error.status == 404, error
             return False
 
 

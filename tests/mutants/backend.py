@@ -1684,10 +1684,18 @@ MUTANTS = [
     Mutant(
         "parameter-twice",
         "api/bodies.py",
-        "if name in once and len(",
-        "if False and len(",
+        "        elif not lists[name] and len(",
+        "        elif False and len(",
         "tests/api/test_hostile_requests.py",
         "given_twice",
+    ),
+    Mutant(
+        "parameter-unknown",
+        "api/bodies.py",
+        "        if name not in lists:",
+        "        if name not in lists and False:",
+        "tests/api/test_hostile_requests.py",
+        "not_there",
     ),
     Mutant(
         "body-kept",

@@ -199,7 +199,7 @@ def test_every_schema_is_a_schema_and_names_itself(name: str) -> None:
     body = checking.schema(name)
     Draft202012Validator.check_schema(body)
     assert body["title"] == name
-    assert body["properties"]["schema"] == {"const": name}
+    assert body["properties"]["schema"]["const"] == name
 
 
 def test_every_kind_of_record_with_details_and_every_file_has_its_schema() -> None:
