@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import time
+import zlib
 from urllib.parse import urlsplit
 
 import httpx
@@ -286,3 +287,23 @@ def test_an_id_that_would_be_a_path_is_no_id(http, name):
         answer = http.get(route)
         assert answer.status_code in (404, 422), (route, answer.text)
         assert answer.headers["content-type"] == "application/problem+json" and "root:" not in answer.text
+
+
+@pytest.mark.row("D9")
+@pytest.mark.parametrize("path", ["/v1/manifests", "/v1/manifests/batch", "/v1/verify"])
+def test_what_is_packed_is_not_unpacked(alone, path):
+    """A gigabyte of spaces in a megabyte: whoever unpacks it has it in memory."""
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b" " * (1 << 20)) for _ in range(1 << 10)) + packer.flush()
+    media_type = "application/x-ndjson" if path.endswith("batch") else "application/json"
+    before = resident(alone)
+    answer = httpx.post(
+        alone.url + path,
+        content=bomb,
+        headers={"content-type": media_type, "content-encoding": "gzip"},
+        trust_env=False,
+        timeout=60,
+    )
+    assert b"/problems/invalid-request" in answer.content, answer.text[:500]
+    assert resident(alone) - before < RESIDENT_BYTES
+    good_client_is_served(alone)
