@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.problems import INVALID_FIELDS, MEDIA_TYPE, TABLE, TOO_MANY_REQUESTS, UNEXPECTED, Kind
+from api.problems import (
+    INVALID_FIELDS,
+    INVALID_REQUEST,
+    MEDIA_TYPE,
+    TABLE,
+    TOO_MANY_REQUESTS,
+    UNEXPECTED,
+    Kind,
+)
 from ledger.errors import ChainError, StoreError
 
 TITLE = "Cargo ledger"
@@ -32,7 +40,15 @@ def problems(*kinds: Kind) -> Responses:
         kinds: The problems of this route.
     """
     by_status: dict[int, list[Kind]] = {}
-    for kind in (*kinds, INVALID_FIELDS, TOO_MANY_REQUESTS, TABLE[StoreError], TABLE[ChainError], UNEXPECTED):
+    for kind in (
+        *kinds,
+        INVALID_REQUEST,
+        INVALID_FIELDS,
+        TOO_MANY_REQUESTS,
+        TABLE[StoreError],
+        TABLE[ChainError],
+        UNEXPECTED,
+    ):
         by_status.setdefault(kind.status, []).append(kind)
     return {status: _declaration(kinds_of_it) for status, kinds_of_it in sorted(by_status.items())}
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
 from api.openapi import problems
-from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
+from api.problems import SIGN_IN_NEEDED, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
 from ledger.errors import (
     Conflict,
     DigestMismatch,
@@ -29,7 +29,6 @@ router = APIRouter(prefix="/accompanying-files", tags=["consignments"], route_cl
     summary="Load an accompanying file",
     dependencies=[SignedIn],
     responses=problems(
-        INVALID_REQUEST,
         TABLE[InvalidIdentifier],
         TABLE[InvalidDisclosure],
         TABLE[InvalidRecord],

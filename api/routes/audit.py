@@ -11,7 +11,7 @@ from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
 from api.openapi import problems
 from api.parameters import Text
-from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
+from api.problems import SIGN_IN_NEEDED, TABLE
 from ledger.audit.questions import QUESTIONS, Asked
 from ledger.errors import InvalidInput, NotFound
 from ledger.fields import MAX_JSON_INTEGER, Address, Bytes32, PartyText, party_bytes
@@ -80,7 +80,7 @@ def _described() -> str:
     summary="Ask what an auditor asks",
     description=_described(),
     dependencies=[SignedIn],
-    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound]),
+    responses=problems(TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def audit(
     question: Annotated[str, Path(description="Name of the question", examples=["disputed"])],

@@ -36,7 +36,7 @@ class ConsignmentQuery(BaseModel):
     dependencies=[SignedIn],
     responses=leading(
         200,
-        problems(SIGN_IN_NEEDED, INVALID_REQUEST, TABLE[InvalidIdentifier]),
+        problems(SIGN_IN_NEEDED, TABLE[InvalidIdentifier]),
         consignment={"id": "#/consignments/0/id"},
     ),
 )

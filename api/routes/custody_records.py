@@ -10,7 +10,7 @@ from api.bodies import StrictRoute
 from api.dependencies import Counting, RecordDomain, TheLedger
 from api.following import leading
 from api.openapi import CUSTODY_SUBMISSIONS, also, problems
-from api.problems import INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
+from api.problems import TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
 from ledger.core.records import Domain
 from ledger.errors import (
     Conflict,
@@ -28,7 +28,6 @@ from ledger.messages import AcceptedRecord, AcceptedRecords, CustodySubmission, 
 
 router = APIRouter(prefix="/custody-records", tags=["custody"], route_class=StrictRoute)
 _PROBLEMS = problems(
-    INVALID_REQUEST,
     TABLE[InvalidDocument],
     TABLE[InvalidRecord],
     TABLE[InvalidSignature],

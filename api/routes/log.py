@@ -10,7 +10,7 @@ from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, TheReader
 from api.following import leading
 from api.openapi import problems
-from api.problems import INVALID_REQUEST, SIGN_IN_NEEDED, TABLE
+from api.problems import SIGN_IN_NEEDED, TABLE
 from ledger.errors import InvalidInput, NotFound
 from ledger.fields import MAX_JSON_INTEGER, AdministrationText
 from ledger.messages import ConsistencyView, HeadView, Leaves
@@ -39,7 +39,7 @@ def head(administration: Administration, ledger: TheLedger) -> HeadView:
     "/consistency",
     summary="Prove that the log has only grown",
     dependencies=[SignedIn, Reading],
-    responses=problems(INVALID_REQUEST, TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound]),
+    responses=problems(TABLE[InvalidInput], SIGN_IN_NEEDED, TABLE[NotFound]),
 )
 def consistency(
     administration: Administration,

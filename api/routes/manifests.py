@@ -15,7 +15,6 @@ from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
 from api.parameters import ManifestId, ShownPointers, Text
 from api.problems import (
-    INVALID_REQUEST,
     SIGN_IN_NEEDED,
     TABLE,
     TOO_LARGE,
@@ -49,7 +48,6 @@ BATCH_PATH = "/v1/manifests/batch"
 _THIS = {"id": "#/digest"}
 
 _WRITING = problems(
-    INVALID_REQUEST,
     TABLE[InvalidIdentifier],
     TABLE[InvalidDocument],
     TABLE[InvalidRecord],
@@ -193,7 +191,6 @@ def manifest(id: ManifestId, ledger: TheLedger, reader: TheReader) -> ManifestVi
     summary="Erase what is kept of a manifest",
     response_description="It is erased, now or before",
     responses=problems(
-        INVALID_REQUEST,
         TABLE[InvalidRecord],
         TABLE[InvalidSignature],
         TABLE[NotPermitted],

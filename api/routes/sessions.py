@@ -8,7 +8,6 @@ from api.bodies import StrictRoute
 from api.dependencies import Reading, SignedIn, TheLedger, token_of
 from api.openapi import problems
 from api.problems import (
-    INVALID_REQUEST,
     SIGN_IN_NEEDED,
     TABLE,
     TOO_LARGE,
@@ -24,7 +23,7 @@ router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRout
 @router.post(
     "/challenge",
     summary="Ask for a text to sign in with",
-    responses=problems(INVALID_REQUEST, TABLE[InvalidSignIn], TOO_LARGE, UNSUPPORTED_MEDIA),
+    responses=problems(TABLE[InvalidSignIn], TOO_LARGE, UNSUPPORTED_MEDIA),
 )
 def challenge(
     asked: ChallengeRequest, request: Request, ledger: TheLedger, response: Response
@@ -40,7 +39,6 @@ def challenge(
     status_code=201,
     response_description="A token for 15 minutes of reading",
     responses=problems(
-        INVALID_REQUEST,
         TABLE[InvalidSignIn],
         TABLE[InvalidSignature],
         TABLE[SignerMismatch],

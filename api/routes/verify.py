@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from api.bodies import StrictRoute
 from api.openapi import problems
-from api.problems import INVALID_REQUEST, TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
+from api.problems import TABLE, TOO_LARGE, UNSUPPORTED_MEDIA
 from ledger.core.trust import Trust
 from ledger.core.verify import verify
 from ledger.errors import InvalidTrust
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/verify", tags=["verification"], route_class=StrictRo
 @router.post(
     "",
     summary="Judge an evidence file",
-    responses=problems(INVALID_REQUEST, TABLE[InvalidTrust], TOO_LARGE, UNSUPPORTED_MEDIA),
+    responses=problems(TABLE[InvalidTrust], TOO_LARGE, UNSUPPORTED_MEDIA),
 )
 def judge(request: VerificationRequest) -> VerdictView:
     """Judge an evidence file by the trust file given with it, as `cargo-ledger evidence verify` does offline.

@@ -10,7 +10,6 @@ from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheAccount, TheLedger
 from api.openapi import problems
 from api.problems import (
-    INVALID_REQUEST,
     SIGN_IN_NEEDED,
     TABLE,
     TOO_LARGE,
@@ -32,7 +31,7 @@ from ledger.messages import (
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], route_class=StrictRoute, dependencies=[SignedIn])
 WebhookId = Annotated[Bytes32, Path(description="Id of one of your webhooks")]
-_WITH_BODY = (INVALID_REQUEST, TOO_LARGE, UNSUPPORTED_MEDIA)
+_WITH_BODY = (TOO_LARGE, UNSUPPORTED_MEDIA)
 _OF_ONE = (SIGN_IN_NEEDED, TABLE[NotFound])
 
 
