@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, or_, select, update
 
 from ledger import tables as t
+from ledger.errors import EventsForgotten
 from ledger.webhook_rows import ACTIVE, FAILING, WAITING
 
 _NAME = "feed_forgotten"  # in the database's identity: id, time and block up to which the feed is not kept
@@ -46,6 +47,21 @@ class FeedRows:
             select(t.identity.c.value).where(t.identity.c.name == _NAME)
         ).scalar()
         return Forgotten() if noted is None else Forgotten(*map(int, noted.split(" ")))
+
+    def place_after(self, after: int, newest: int) -> int:
+        """The place behind which what is kept begins for who has seen an event; 0 has seen none, and misses none.
+
+        Args:
+            after: Id of the last event that was seen.
+            newest: Id of the newest event.
+
+        Raises:
+            EventsForgotten: Some behind it are not kept any more.
+        """
+        forgotten = self.forgotten().event
+        if 0 < after < forgotten:
+            raise EventsForgotten(after, forgotten + 1, newest)
+        return max(after, forgotten)
 
     def forget(self, before: int, most: int, served: Collection[bytes]) -> int:
         """Forget some of the oldest events; how many they were.

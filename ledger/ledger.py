@@ -48,7 +48,6 @@ from ledger.errors import (
     ChainUnread,
     Conflict,
     DigestMismatch,
-    EventsForgotten,
     InvalidDisclosure,
     InvalidDocument,
     InvalidRecord,
@@ -1452,10 +1451,7 @@ class Ledger:
                     f"This service has told of {newest} events, {after} is not among them: the id is another service's, or "
                     "this one was restored from a backup. Read what you follow anew, then events without an id."
                 )
-            forgotten = session.feed_rows.forgotten().event
-            if 0 < after < forgotten:
-                raise EventsForgotten(after, forgotten + 1, newest)
-            after = max(after, forgotten)
+            after = session.feed_rows.place_after(after, newest)
             up_to = min(newest, after + EVENTS_AT_A_TIME)
             rows = session.feed(after, up_to, kinds=kinds, consignment=consignment, administration=code)
             rights = self._rights(session, reader)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ledger.core.identifiers import Party
-from ledger.errors import Conflict, EventsForgotten, NotFound
+from ledger.errors import Conflict, NotFound
 from ledger.messages import (
     DeadLetter,
     RotationRequest,
@@ -66,9 +66,7 @@ class Webhooks:
             last = session.last_told()
             if asked.after is not None and asked.after > last:
                 raise Conflict(f"This service has told of {last} events, {asked.after} is not among them.")
-            forgotten = session.feed_rows.forgotten().event
-            if asked.after is not None and 0 < asked.after < forgotten:
-                raise EventsForgotten(asked.after, forgotten + 1, last)
+            followed = last if asked.after is None else session.feed_rows.place_after(asked.after, last)
             mine = session.webhooks.of_account(account)
             for row in mine:
                 if row.url == term:
@@ -90,7 +88,7 @@ class Webhooks:
                     "created_at": self._now(),
                     "state": ACTIVE,
                     "revision": 0,
-                    "followed": last if asked.after is None else max(asked.after, forgotten),
+                    "followed": followed,
                     "paused_ms": 0,
                     "failing_ms": None,
                     "delivered": 0,

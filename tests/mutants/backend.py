@@ -1747,9 +1747,9 @@ MUTANTS = [
     ),
     Mutant(
         "events-gap",
-        "ledger/ledger.py",
-        "            if 0 < after < forgotten:\n",
-        "            if False:\n",
+        "ledger/feed_rows.py",
+        "        if 0 < after < forgotten:\n",
+        "        if False:\n",
         "tests/api/test_events.py",
         "away_for_too_long",
     ),
