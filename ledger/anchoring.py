@@ -17,9 +17,10 @@ from ledger.core.records import decode_leaf
 from ledger.core.signatures import checksummed
 from ledger.errors import ContractError, LedgerError, LogManifestAlreadyClosed, LogRecordAhead
 from ledger.outgoing import Outgoing
+from ledger.rows.custody import decode_custody
 from ledger.sequencing import compare_heads, consistency_path, extent, root_at
 from ledger.settling import Settler
-from ledger.store import Session, Store, decode_custody
+from ledger.store import Session, Store
 
 _logger = logging.getLogger(__name__)
 RECORDS_A_BATCH = 50  # custody records in one transaction

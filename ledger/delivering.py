@@ -35,9 +35,10 @@ from ledger.posting import Answer, Names, Resolve, post
 from ledger.reading import Reader, Rights
 from ledger.receivers import Network, read_receiver
 from ledger.retrying import PAUSES_SECONDS, pause_after, wait_asked_for
-from ledger.store import WEBHOOK_SECRET, WEBHOOK_URL, Session, Store
+from ledger.rows.sealed import WEBHOOK_SECRET, WEBHOOK_URL
+from ledger.rows.webhooks import ACTIVE, FAILING, GONE
+from ledger.store import Session, Store
 from ledger.webhook_messages import headers_of, message_id
-from ledger.webhook_rows import ACTIVE, FAILING, GONE
 
 _logger = logging.getLogger(__name__)
 _IDLE_SECONDS = 0.2

@@ -44,7 +44,8 @@ from ledger.errors import (
     StateProofError,
 )
 from ledger.messages import AccompanyingFile, from_hex
-from ledger.store import Session, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 CLIQUE_EPOCH = 30_000  # blocks between checkpoints, as genesis files here and geth have it
 _MANIFEST_FIELDS = ("/schema", "/references", "/containers", "/basis")

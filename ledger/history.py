@@ -15,7 +15,8 @@ from ledger.core.custody import Custody, Standing
 from ledger.core.records import CustodyKind, CustodyRecord, manifest_id
 from ledger.errors import ChainViolation, RecordRefused
 from ledger.membership import Membership
-from ledger.store import Session, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 
 @dataclass(slots=True)

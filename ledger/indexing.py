@@ -18,8 +18,10 @@ from ledger.chain import Block, Chain, Event, event_name
 from ledger.config import CONTRACTS
 from ledger.core.records import CustodyKind, Domain
 from ledger.errors import ChainUnavailable, ChainViolation
+from ledger.rows.chain import UNKNOWN
+from ledger.rows.custody import encode_custody
 from ledger.sequencing import root_at
-from ledger.store import UNKNOWN, Session, Store, encode_custody
+from ledger.store import Session, Store
 
 _logger = logging.getLogger(__name__)
 BATCH_BLOCKS = 200  # blocks taken in one transaction when far behind

@@ -93,10 +93,11 @@ from ledger.readiness import BEAT_SECONDS, LAG_BLOCKS, Pulse, Watch
 from ledger.reading import Reader, Rights
 from ledger.receivers import Network
 from ledger.retention import Retention
+from ledger.rows.custody import decode_custody, encode_custody
+from ledger.rows.webhooks import ACTIVE
 from ledger.sessions import Sessions
-from ledger.store import Session, Store, decode_custody, encode_custody
+from ledger.store import Session, Store
 from ledger.vault import open_vault
-from ledger.webhook_rows import ACTIVE
 from ledger.webhooks import Webhooks
 
 _logger = logging.getLogger(__name__)

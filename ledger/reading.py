@@ -21,7 +21,8 @@ from typing import Any
 from ledger import history
 from ledger.core.records import ZERO16, Role
 from ledger.membership import EnrolledAccount, Membership
-from ledger.store import Session, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 
 @dataclass(frozen=True, slots=True)

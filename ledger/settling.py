@@ -16,7 +16,8 @@ from ledger.chain import Chain, Receipt, unsigned
 from ledger.core.signatures import checksummed
 from ledger.errors import Refusal, refusal_class
 from ledger.outgoing import Outgoing
-from ledger.store import Session, Store, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session, Store
 
 _logger = logging.getLogger(__name__)
 STUCK_BLOCKS = 5  # without a key's next transaction: it is sent again, and after as many more it is replaced

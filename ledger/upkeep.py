@@ -16,7 +16,8 @@ from ledger import views
 from ledger.core.disclosures import Disclosure
 from ledger.errors import ObjectDamaged, StoreError, WrappingKeyMissing
 from ledger.messages import AccompanyingFile
-from ledger.store import ACCOMPANYING, DOCUMENT, Session, Store
+from ledger.rows.sealed import ACCOMPANYING, DOCUMENT
+from ledger.store import Session, Store
 from ledger.vault import Vault
 
 _AT_A_TIME = 200  # objects in one transaction: tens of milliseconds, in which nobody else writes

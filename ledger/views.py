@@ -47,7 +47,8 @@ from ledger.messages import (
     time_of,
     to_hex,
 )
-from ledger.store import Session, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 _ROLE_NAMES: dict[Role, Literal["TRADER", "OFFICER", "AUDITOR", "SEQUENCER"]] = {
     Role.TRADER: "TRADER",

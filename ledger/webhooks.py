@@ -25,10 +25,11 @@ from ledger.messages import (
 )
 from ledger.reading import Reader
 from ledger.receivers import Network, read_receiver
-from ledger.store import WEBHOOK_SECRET, WEBHOOK_URL, Session, Store
+from ledger.rows.sealed import WEBHOOK_SECRET, WEBHOOK_URL
+from ledger.rows.webhooks import ACTIVE, DEAD, WAITING
+from ledger.store import Session, Store
 from ledger.views import party_text
 from ledger.webhook_messages import SECRET_BYTES, secret_text
-from ledger.webhook_rows import ACTIVE, DEAD, WAITING
 
 MOST_WEBHOOKS = 10  # of one account
 MOST_SECRETS = 5  # of one webhook at a time: the newest, and former ones that still sign

@@ -20,7 +20,8 @@ from ledger.core import slots, state_proof
 from ledger.core.records import ZERO16, ZERO32, head_commitment, keccak
 from ledger.core.signatures import checksummed
 from ledger.errors import StateProofError, StoreError
-from ledger.store import Session, Store, encode_custody
+from ledger.rows.custody import encode_custody
+from ledger.store import Session, Store
 
 Kind = Literal["missing", "extra", "changed", "out of order"]
 Where = Literal["contract storage", "database"]

@@ -27,7 +27,9 @@ from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, decode_leaf
 from ledger.errors import ChainViolation, NotFound, ObjectDamaged, RecordRefused, TooMuchConnected
 from ledger.messages import AccompanyingFile
-from ledger.store import UNKNOWN, Session, decode_custody
+from ledger.rows.chain import UNKNOWN
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 MOST_CONNECTED = 20_000  # records that are read together, and kept in memory
 _MOST_READ = 50_000  # records that one answer looks at

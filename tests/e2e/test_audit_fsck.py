@@ -27,7 +27,8 @@ from ledger.cli.main import app
 from ledger.core import slots
 from ledger.errors import ChainMismatch, StoreError
 from ledger.ledger import Ledger
-from ledger.store import WEBHOOK_URL, Store
+from ledger.rows.sealed import WEBHOOK_URL
+from ledger.store import Store
 
 
 @contextlib.contextmanager

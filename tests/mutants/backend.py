@@ -155,7 +155,7 @@ MUTANTS = [
     ),
     Mutant(
         "index-keeps-replaced",
-        "ledger/store.py",
+        "ledger/rows/chain.py",
         "            self._connection.execute(delete(table).where(table.c.block_number > number))\n",
         "            self._connection.execute(delete(table).where(table.c.block_number > number + 1))\n",
         "tests/network/test_reorganisations.py",
@@ -203,7 +203,7 @@ MUTANTS = [
     ),
     Mutant(
         "index-rewind-count",
-        "ledger/store.py",
+        "ledger/rows/chain.py",
         'self.set_identity({"rewinds": str(rewinds)})',
         "pass",
         "tests/e2e/test_indexing.py",
@@ -707,7 +707,7 @@ MUTANTS = [
     ),
     Mutant(
         "feed-reversal",
-        "ledger/store.py",
+        "ledger/rows/chain.py",
         "        self._take_back(t.feed.c.block_number > number)\n",
         "",
         "tests/e2e/test_events.py",
@@ -723,7 +723,7 @@ MUTANTS = [
     ),
     Mutant(
         "feed-refusal-stays",
-        "ledger/store.py",
+        "ledger/rows/custody.py",
         '                self.take_back("record.refused", row.digest)\n',
         "                pass\n",
         "tests/e2e/test_events.py",
@@ -779,7 +779,7 @@ MUTANTS = [
     ),
     Mutant(
         "erase-one-key-for-all",
-        "ledger/store.py",
+        "ledger/rows/sealed.py",
         ".values(wrapping_key=sealed.wrapping_key, data_key=sealed.data_key)",
         ".values(wrapping_key=sealed.wrapping_key)",
         "tests/unit/test_erased_bytes.py",
@@ -899,7 +899,7 @@ MUTANTS = [
     ),
     Mutant(
         "version-carry",
-        "ledger/store.py",
+        "ledger/rows/transactions.py",
         "        self.carry_by(row.account, row.nonce, row.hash)\n",
         "",
         "tests/e2e/test_stuck.py",
@@ -907,7 +907,7 @@ MUTANTS = [
     ),
     Mutant(
         "version-back",
-        "ledger/store.py",
+        "ledger/rows/transactions.py",
         't.transactions.c.state.in_(("mined", "outrun")),',
         't.transactions.c.state.in_(("mined",)),',
         "tests/e2e/test_stuck.py",
@@ -1563,7 +1563,7 @@ MUTANTS = [
     ),
     Mutant(
         "webhook-dead-letter",
-        "ledger/webhook_rows.py",
+        "ledger/rows/webhooks.py",
         "            .values(state=state, ended_at=now, **values)",
         "            .values(state=TAKEN, ended_at=now, **values)",
         "tests/unit/test_delivering.py",
@@ -1747,7 +1747,7 @@ MUTANTS = [
     ),
     Mutant(
         "events-gap",
-        "ledger/feed_rows.py",
+        "ledger/rows/feed.py",
         "        if 0 < after < forgotten:\n",
         "        if False:\n",
         "tests/api/test_events.py",
@@ -1755,7 +1755,7 @@ MUTANTS = [
     ),
     Mutant(
         "events-webhook-needs",
-        "ledger/feed_rows.py",
+        "ledger/rows/feed.py",
         "min(state.last_id, self._needed_from(served) - 1)",
         "state.last_id",
         "tests/unit/test_retention.py",
@@ -1763,7 +1763,7 @@ MUTANTS = [
     ),
     Mutant(
         "events-not-final",
-        "ledger/feed_rows.py",
+        "ledger/rows/feed.py",
         "row.block_number <= state.final_block",
         "True",
         "tests/unit/test_retention.py",
@@ -1771,7 +1771,7 @@ MUTANTS = [
     ),
     Mutant(
         "events-webhook-gap",
-        "ledger/feed_rows.py",
+        "ledger/rows/feed.py",
         "        self._disable_what_misses(last, served)\n",
         "",
         "tests/unit/test_retention.py",
@@ -1779,7 +1779,7 @@ MUTANTS = [
     ),
     Mutant(
         "events-enrolled",
-        "ledger/store.py",
+        "ledger/rows/chain.py",
         't.chain_events.c.name == "AccountEnrolled"',
         't.chain_events.c.name == "AccountRevoked"',
         "tests/e2e/test_events.py",

@@ -21,7 +21,8 @@ from ledger.core.records import (
 from ledger.errors import Refusal
 from ledger.history import standing
 from ledger.membership import EnrolledAccount, Member, Membership
-from ledger.store import Store, encode_custody
+from ledger.rows.custody import encode_custody
+from ledger.store import Store
 
 DOMAIN = Domain(31337, b"\x01" * 20)
 START = 1_790_000_000  # 2026-09-21T14:13:20Z

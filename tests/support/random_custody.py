@@ -6,7 +6,7 @@ from ledger.audit.blocks import Network
 from ledger.audit.checking import Happening
 from ledger.core.findings import LATE_SECONDS
 from ledger.core.records import ZERO16, ZERO32, CustodyKind, CustodyRecord, blind, consignment_id
-from ledger.store import encode_custody
+from ledger.rows.custody import encode_custody
 
 K = CustodyKind
 NETWORK = Network(

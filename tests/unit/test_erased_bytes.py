@@ -12,7 +12,8 @@ import pytest
 from vaults import unlocked_store
 
 from ledger.errors import WrappingKeyMissing
-from ledger.store import DOCUMENT, Store, _sealed
+from ledger.rows.sealed import DOCUMENT, _sealed
+from ledger.store import Store
 from ledger.vault import Place, Vault, WrappingKeys, add_wrapping_key
 
 

@@ -12,7 +12,8 @@ from ledger import history
 from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import ChainViolation, Refusal
 from ledger.membership import Membership
-from ledger.store import Session, encode_custody
+from ledger.rows.custody import encode_custody
+from ledger.store import Session
 
 K = CustodyKind
 

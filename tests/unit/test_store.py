@@ -22,7 +22,8 @@ from ledger import tables as t
 from ledger.core import merkle, records
 from ledger.core.records import CustodyRecord
 from ledger.errors import NotFound, StoreError
-from ledger.store import Store, decode_custody, encode_custody
+from ledger.rows.custody import decode_custody, encode_custody
+from ledger.store import Store
 
 
 @pytest.fixture

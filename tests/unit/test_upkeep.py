@@ -11,7 +11,8 @@ from vaults import unlocked_store, vault_at
 
 from ledger import upkeep, views
 from ledger.errors import WrappingKeyMissing
-from ledger.store import ACCOMPANYING, CONSIGNMENT, DOCUMENT, Session, Store
+from ledger.rows.sealed import ACCOMPANYING, CONSIGNMENT, DOCUMENT
+from ledger.store import Session, Store
 from ledger.vault import add_wrapping_key
 
 BODY = b'{"containers":[{"number":"CSQU3054383"}],"mass":"12.5"}'

@@ -12,7 +12,8 @@ from sqlalchemy import Table
 from ledger import tables as t
 from ledger.audit.fsck.found import Checked, Corruption, Row, differing, side_by_side
 from ledger.config import CONTRACTS
-from ledger.store import KEPT_BLOCKS, Session
+from ledger.rows.chain import KEPT_BLOCKS
+from ledger.store import Session
 
 _SLACK_BLOCKS = 256  # older hashes are forgotten this many at a time
 _KEYS: dict[Table, tuple[str, ...]] = {

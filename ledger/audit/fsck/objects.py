@@ -27,7 +27,8 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.messages import AccompanyingFile, from_hex
-from ledger.store import (
+from ledger.rows.custody import decode_custody
+from ledger.rows.sealed import (
     ACCOMPANYING,
     CONSIGNMENT,
     DOCUMENT,
@@ -36,7 +37,6 @@ from ledger.store import (
     REFERENCE,
     WEBHOOK_SECRET,
     WEBHOOK_URL,
-    decode_custody,
 )
 from ledger.upkeep import Progress
 from ledger.vault import DATA_KEY_BYTES

@@ -20,7 +20,7 @@ from ledger.core import rlp, transactions
 from ledger.core.records import CustodyRecord, ManifestRecord, Role, keccak
 from ledger.core.signatures import recover_address
 from ledger.errors import InvalidEncoding, InvalidRecord, InvalidSignature, Refusal
-from ledger.store import decode_custody
+from ledger.rows.custody import decode_custody
 
 _RECEIPTS_AT_A_TIME = 200
 _ANCHOR = ("bytes8", "uint32", "uint64", "bytes32", "bytes32[]")

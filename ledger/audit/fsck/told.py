@@ -2,7 +2,7 @@
 
 What the chain's events tell is made anew with the chain's tables; what is told of our own records follows from their rows.
 When something became final or was refused is by the worker's clock then, and only its order is **not** told twice. What is
-not kept any more (`ledger.feed_rows`) is not missed: of its time and blocks only what stands is looked at.
+not kept any more (`ledger.rows.feed`) is not missed: of its time and blocks only what stands is looked at.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from sqlalchemy import Table
 from ledger import events
 from ledger import tables as t
 from ledger.audit.fsck.found import Checked, Corruption, differing
-from ledger.store import Session, decode_custody
+from ledger.rows.custody import decode_custody
+from ledger.store import Session
 
 _COLUMNS = (
     "kind",

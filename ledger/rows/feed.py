@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 
 from ledger import tables as t
 from ledger.errors import EventsForgotten
-from ledger.webhook_rows import ACTIVE, FAILING, WAITING
+from ledger.rows.webhooks import ACTIVE, FAILING, WAITING
 
 _NAME = "feed_forgotten"  # in the database's identity: id, time and block up to which the feed is not kept
 
