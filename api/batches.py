@@ -21,8 +21,9 @@ from starlette.types import Receive, Scope, Send
 from api.bodies import read_json
 from api.problems import INVALID_REQUEST, UNEXPECTED, Problem, invalid_fields, problem_of, too_large
 from ledger.errors import LedgerError
-from ledger.ledger import Ledger, Prepared
+from ledger.ledger import Ledger
 from ledger.messages import ManifestAccepted, ManifestSubmission, ProblemView
+from ledger.serving.lodging import Prepared
 
 MEDIA_TYPE = "application/x-ndjson"
 MAX_LINE_BYTES = 3 << 19  # 1.5 MiB: a document of 1 MiB, and room for how it is spelled

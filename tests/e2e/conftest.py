@@ -6,7 +6,7 @@ from contextlib import closing
 import ledger_at_work
 import pytest
 
-import ledger.ledger
+import ledger.serving.working
 
 
 def _each_its_own(fixture_name, config):
@@ -50,7 +50,7 @@ def anvil(founded, request):
 @pytest.fixture
 def open_ledger(founded, anvil, tmp_path, monkeypatch):
     """Make a ledger with a database of its own: `open_ledger(administration="NL")`."""
-    monkeypatch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    monkeypatch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
     opened = []
     names = itertools.count()
 

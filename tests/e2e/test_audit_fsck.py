@@ -19,7 +19,7 @@ from ledger_at_work import until
 from typer.testing import CliRunner
 from vaults import vault_at
 
-import ledger.ledger
+import ledger.serving.working
 from ledger import tables as t
 from ledger.audit.fsck.repair import REPAIRED, repair
 from ledger.audit.fsck.run import Look, Wanted, fsck, judging, look
@@ -42,7 +42,7 @@ def life(network, tmp_path_factory):
     """A desk at rest, and what of it the tests speak of; its database is closed, and whole in one file."""
     folder = tmp_path_factory.mktemp("fsck")
     with contextlib.closing(ledger_at_work.controls(network)) as anvil, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+        patch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
         desk = ledger_at_work.open_ledger(network, anvil, folder / "life.sqlite3")
         desk.settle()
         known = fsck_life.live(desk)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy
 from ledger_at_work import anchor_foreign
 
-import ledger.ledger
+import ledger.serving.working
 from ledger import tables as t
 from ledger.audit.fsck.run import Wanted, fsck, judging, look
 from ledger.core.records import CustodyKind as K
@@ -114,7 +114,7 @@ def test_a_promise_whose_time_passed_without_a_head_is_named(troubled, wanted, m
     desk.lodged()
     desk.settle()
     monkeypatch.setattr(
-        ledger.ledger, "SEQUENCE_SECONDS", 1e9
+        ledger.serving.working, "SEQUENCE_SECONDS", 1e9
     )  # accepted and promised, and nothing anchors it
     left = desk.lodged()
     clean(desk, wanted)
@@ -127,7 +127,7 @@ def test_a_promise_whose_time_passed_without_a_head_is_named(troubled, wanted, m
     assert outcome.verdict == "INVALID" and (broken.kind, broken.where) == ("missing", "manifests")
     digest = left.record.digest(desk.profile.log_domain)
     assert broken.id == "0x" + digest.hex() and "index 1 of epoch 1 was to be anchored by" in broken.what
-    monkeypatch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    monkeypatch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
     desk.settle()
     outcome = clean(desk, wanted)
     assert any("1 promises were kept late" in each for each in outcome.notes)

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from audit_life import party, replayed, trust_for
 
-import ledger.ledger
+import ledger.serving.working
 from ledger import tables as t
 from ledger.audit import compare, questions
 from ledger.audit.citing import NodeCiting
@@ -26,7 +26,7 @@ def life(network, postgres, tmp_path_factory):
     """The life that questions are asked of, kept in PostgreSQL."""
     folder = tmp_path_factory.mktemp("asked")
     with pytest.MonkeyPatch.context() as patch, contextlib.closing(ledger_at_work.controls(network)) as anvil:
-        patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+        patch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
         url = postgres.create("audited")
         add_wrapping_key(folder / "keys")
         changes = {"database_url": url, "wrapping_keys_file": folder / "keys"}

@@ -9,7 +9,7 @@ import pytest
 from audit_life import party, trust_for
 from typer.testing import CliRunner
 
-import ledger.ledger
+import ledger.serving.working
 from ledger.audit import questions, stored
 from ledger.audit.citing import ExportCiting, NodeCiting
 from ledger.audit.export_file import ExportSource
@@ -29,7 +29,7 @@ QUESTIONS = "holder, allowed, signed-since, amended, released-before, shared-con
 def life(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("asked")
     patch = pytest.MonkeyPatch()
-    patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+    patch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
     with contextlib.closing(ledger_at_work.controls(network)) as anvil:
         desk = ledger_at_work.open_ledger(network, anvil, folder / "sg.sqlite3")
         desk.settle()

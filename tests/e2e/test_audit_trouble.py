@@ -18,7 +18,7 @@ from audit_life import replayed, trust_for
 
 import ledger.audit.node
 import ledger.chain
-import ledger.ledger
+import ledger.serving.working
 from ledger.audit.node import NodeSource
 from ledger.audit.replay import Settings, replay
 from ledger.chain import _HEADER_FIELDS, Chain, _header_field
@@ -41,7 +41,7 @@ main()
 def desk(network, tmp_path_factory):
     """A life of two consignments, some quiet, and another life; nothing here changes the chain."""
     with pytest.MonkeyPatch.context() as patch, closing(ledger_at_work.controls(network)) as anvil:
-        patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+        patch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
         database = tmp_path_factory.mktemp("trouble") / "sg.sqlite3"
         at_work = ledger_at_work.open_ledger(network, anvil, database)
         with closing(at_work.ledger):

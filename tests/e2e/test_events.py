@@ -70,7 +70,7 @@ def test_ids_are_gapless_and_each_page_ends_where_the_next_begins(singapore, mon
     singapore.opened_and_settled()
     everything = told(singapore)
     assert [view.id for view in everything] == list(range(1, singapore.ledger.last_event() + 1))
-    monkeypatch.setattr("ledger.ledger.EVENTS_AT_A_TIME", 3)
+    monkeypatch.setattr("ledger.serving.feed.EVENTS_AT_A_TIME", 3)
     assert told(singapore) == everything
     assert told(singapore, after=5) == everything[5:]
     with pytest.raises(Conflict, match="is not among them"):

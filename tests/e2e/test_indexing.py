@@ -17,7 +17,8 @@ from ledger_at_work import Anvil, until
 from proof import form
 
 import ledger.indexing
-import ledger.ledger
+import ledger.readiness
+import ledger.serving.working
 import ledger.store
 from ledger import tables, vault
 from ledger.chain import Chain
@@ -570,7 +571,7 @@ def test_an_indexer_that_silently_takes_no_blocks_makes_the_service_unready(
 ):
     """The node names new blocks and gives none of them: there is no error, and the worker's heart beats."""
     monkeypatch.setattr(ledger.readiness, "UNREAD_SECONDS", 0.5)
-    monkeypatch.setattr(ledger.ledger, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(ledger.serving.working, "BEAT_SECONDS", 0.0)
     at_work = open_ledger(profile=_with(founded, rpc_url=node.url))
     at_work.settle()
     assert at_work.ledger.readiness().ready

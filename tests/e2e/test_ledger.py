@@ -9,7 +9,8 @@ from contextlib import closing
 import pytest
 from pydantic import ValidationError
 
-import ledger.ledger
+import ledger.readiness
+import ledger.serving.working
 import ledger.store
 from ledger import history
 from ledger.chain import custody_tuple
@@ -164,7 +165,7 @@ def test_nothing_is_called_unknown_by_a_service_that_has_not_read_the_chain_to_i
     with pytest.raises(NotFound):
         at_work.ledger.consignment(manifest.consignment)
     at_work.ledger.lodge(manifest.submission)
-    at_work.anvil.mine(ledger.ledger.LAG_BLOCKS + 1)
+    at_work.anvil.mine(ledger.readiness.LAG_BLOCKS + 1)
     at_work.ledger._worker_seen = 0.0
     at_work.ledger._beat()
     stranger = at_work.manifest("stranger", party="SG:ACME01").submission
@@ -837,7 +838,7 @@ def test_readiness_tells_the_truth(singapore, open_ledger):
 
 @pytest.mark.row("C9")
 def test_a_chain_that_stands_still_is_said(singapore, open_ledger, monkeypatch):
-    monkeypatch.setattr(ledger.ledger, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(ledger.serving.working, "BEAT_SECONDS", 0.0)
     profile = dataclasses.replace(singapore.profile, block_seconds=1)
     at_work = open_ledger(profile=profile)
     at_work.work()

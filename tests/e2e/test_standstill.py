@@ -9,7 +9,8 @@ import pytest
 from proof import form
 
 import ledger.anchoring
-import ledger.ledger
+import ledger.serving.lodging
+import ledger.serving.recording
 from api.problems import problem_of
 from ledger.core.records import CustodyKind
 from ledger.errors import ChainMismatch, QueueFull
@@ -25,7 +26,7 @@ def test_while_the_chain_stands_records_are_accepted_to_a_bound_and_then_all_are
     singapore, monkeypatch
 ):
     manifest = singapore.opened_and_settled()
-    monkeypatch.setattr(ledger.ledger, "MOST_WAITING_RECORDS", 10)
+    monkeypatch.setattr(ledger.serving.recording, "MOST_WAITING_RECORDS", 10)
     monkeypatch.setattr(ledger.anchoring, "RECORDS_A_BATCH", 5)
     singapore.anvil.automine(False)
 
@@ -65,7 +66,7 @@ def test_while_the_chain_stands_records_are_accepted_to_a_bound_and_then_all_are
 def test_while_the_chain_stands_manifests_are_accepted_to_a_bound_and_one_head_covers_them(
     singapore, monkeypatch
 ):
-    monkeypatch.setattr(ledger.ledger, "MOST_WAITING_LEAVES", 8)
+    monkeypatch.setattr(ledger.serving.lodging, "MOST_WAITING_LEAVES", 8)
     singapore.anvil.automine(False)
     accepted = [singapore.manifest() for _ in range(8)]
     for manifest in accepted:

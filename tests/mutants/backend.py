@@ -291,7 +291,7 @@ MUTANTS = [
     ),
     Mutant(
         "two-workers",
-        "ledger/ledger.py",
+        "ledger/serving/working.py",
         "        if not self.take_worker_lock():\n            return False\n",
         "        self.take_worker_lock()\n",
         "tests/e2e/test_anchoring.py",
@@ -315,7 +315,7 @@ MUTANTS = [
     ),
     Mutant(
         "old-backup",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "            if extent.is_foreign:\n                raise StoreError(",
         "            if False:\n                raise StoreError(",
         "tests/e2e/test_anchoring.py",
@@ -339,7 +339,7 @@ MUTANTS = [
     ),
     Mutant(
         "perm-party",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if account.party != party:",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -347,7 +347,7 @@ MUTANTS = [
     ),
     Mutant(
         "perm-admin",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if party[:8] != self._code:",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -355,7 +355,7 @@ MUTANTS = [
     ),
     Mutant(
         "perm-revoked",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if account.revoked_at:",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -363,15 +363,15 @@ MUTANTS = [
     ),
     Mutant(
         "perm-expired",
-        "ledger/ledger.py",
-        "if not account.may_act_at(_now()):",
+        "ledger/serving/lodging.py",
+        "if not account.may_act_at(now()):",
         "if False:",
         "tests/e2e/test_ledger.py",
         "may_not_lodge",
     ),
     Mutant(
         "perm-suspended",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if not membership.is_active(self._code):",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -379,7 +379,7 @@ MUTANTS = [
     ),
     Mutant(
         "perm-roles",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "        if not account.has(Role.TRADER, Role.OFFICER):",
         "        if False:",
         "tests/e2e/test_ledger.py",
@@ -387,7 +387,7 @@ MUTANTS = [
     ),
     Mutant(
         "half-write",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "        self._require_closable(session, account, record)\n        is_new_here = self._require_consignment(session, one, is_unknown)\n",
         '        is_new_here = self._require_consignment(session, one, is_unknown)\n        session.add_consignment(record.consignment, one.reference or "", one.key or bytes(32), record.party)\n        self._require_closable(session, account, record)\n',
         "tests/e2e/test_ledger.py",
@@ -395,7 +395,7 @@ MUTANTS = [
     ),
     Mutant(
         "root-check",
-        "ledger/ledger.py",
+        "ledger/serving/checked.py",
         "    if root != expected:\n        raise DigestMismatch(what, expected, root)",
         "    if False:\n        raise DigestMismatch(what, expected, root)",
         "tests/e2e/test_ledger.py",
@@ -403,7 +403,7 @@ MUTANTS = [
     ),
     Mutant(
         "one-consignment",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "            if other not in read.ahead or not read.ahead.is_closed(other):",
         "            if False:",
         "tests/e2e/test_ledger.py",
@@ -411,7 +411,7 @@ MUTANTS = [
     ),
     Mutant(
         "swallowed-amendment",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "        if (there.supersedes or bytes(32)) != one.record.supersedes:",
         "        if False:",
         "tests/e2e/test_ledger.py",
@@ -419,7 +419,7 @@ MUTANTS = [
     ),
     Mutant(
         "second-signature",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "        there = session.manifest_of_id(manifest_id)\n        if there is None or",
         "        there = None\n        if there is None or",
         "tests/e2e/test_ledger.py",
@@ -427,7 +427,7 @@ MUTANTS = [
     ),
     Mutant(
         "file-leaf",
-        "ledger/ledger.py",
+        "ledger/serving/accompanying.py",
         "if from_hex(proof.leaf_hash) != leaf_hash:",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -435,7 +435,7 @@ MUTANTS = [
     ),
     Mutant(
         "file-id",
-        "ledger/ledger.py",
+        "ledger/serving/accompanying.py",
         "if proof.id is None or from_hex(proof.id) != manifest_id:",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -443,7 +443,7 @@ MUTANTS = [
     ),
     Mutant(
         "file-place",
-        "ledger/ledger.py",
+        "ledger/serving/accompanying.py",
         "if (proof.block, from_hex(proof.transaction)) != (head.block_number, head.transaction_hash):",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -451,7 +451,7 @@ MUTANTS = [
     ),
     Mutant(
         "file-time",
-        "ledger/ledger.py",
+        "ledger/serving/accompanying.py",
         "if proof.anchored_at != time_of(head.anchored_at):",
         "if False:",
         "tests/e2e/test_ledger.py",
@@ -459,7 +459,7 @@ MUTANTS = [
     ),
     Mutant(
         "file-root",
-        "ledger/ledger.py",
+        "ledger/serving/accompanying.py",
         "        if head.root != from_hex(proof.root):",
         "        if False:",
         "tests/e2e/test_ledger.py",
@@ -467,7 +467,7 @@ MUTANTS = [
     ),
     Mutant(
         "in-force",
-        "ledger/ledger.py",
+        "ledger/serving/proving.py",
         "if not row.supersedes or (closure is not None and closure.successor == row.manifest_id):",
         "if True:",
         "tests/e2e/test_ledger.py",
@@ -475,7 +475,7 @@ MUTANTS = [
     ),
     Mutant(
         "batch-judge",
-        "ledger/ledger.py",
+        "ledger/serving/recording.py",
         "            if ids <= read.consignments:\n",
         "            if True:\n",
         "tests/e2e/test_ledger.py",
@@ -491,7 +491,7 @@ MUTANTS = [
     ),
     Mutant(
         "foreign-proof",
-        "ledger/ledger.py",
+        "ledger/serving/wired.py",
         "if row.epoch == extent.epoch and row.log_index >= extent.anchored:",
         "if False:",
         "tests/e2e/test_anchoring.py",
@@ -699,7 +699,7 @@ MUTANTS = [
     ),
     Mutant(
         "kill-answer-first",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "                session.tell(told)\n        return answers",
         "                session.tell(told)\n            if len(prepared) == 1: session._connection.rollback(); threading.Timer(0.05, lambda: self.lodge_prepared([*prepared, *prepared])).start()\n        return answers",
         "tests/e2e/test_kills.py",
@@ -763,7 +763,7 @@ MUTANTS = [
     ),
     Mutant(
         "vault-document-by-root",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "session.add_content(digest, content.root,",
         "session.add_content(content.root, content.root,",
         "tests/e2e/test_ledger.py",
@@ -795,7 +795,7 @@ MUTANTS = [
     ),
     Mutant(
         "erase-write-ahead-log-kept",
-        "ledger/ledger.py",
+        "ledger/serving/manifests.py",
         "        self._forget()\n        return views.erasure",
         "        return views.erasure",
         "tests/e2e/test_erasing.py",
@@ -803,7 +803,7 @@ MUTANTS = [
     ),
     Mutant(
         "erase-while-held",
-        "ledger/ledger.py",
+        "ledger/serving/manifests.py",
         "        if not is_customs:\n            read =",
         "        if False:\n            read =",
         "tests/e2e/test_erasing.py",
@@ -811,7 +811,7 @@ MUTANTS = [
     ),
     Mutant(
         "erase-anothers",
-        "ledger/ledger.py",
+        "ledger/serving/manifests.py",
         "not (is_customs or row.party == account.party)",
         "False",
         "tests/e2e/test_erasing.py",
@@ -819,7 +819,7 @@ MUTANTS = [
     ),
     Mutant(
         "erase-key-too-early",
-        "ledger/ledger.py",
+        "ledger/serving/manifests.py",
         "if not session.manifests_not_erased(row.consignment) and",
         "if",
         "tests/e2e/test_erasing.py",
@@ -931,7 +931,7 @@ MUTANTS = [
     ),
     Mutant(
         "leaves-unbounded",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if index - extent.anchored >= MOST_WAITING_LEAVES:",
         "if False:",
         "tests/e2e/test_standstill.py",
@@ -939,7 +939,7 @@ MUTANTS = [
     ),
     Mutant(
         "records-unbounded",
-        "ledger/ledger.py",
+        "ledger/serving/recording.py",
         "if self._room <= 0:",
         "if False:",
         "tests/e2e/test_standstill.py",
@@ -1347,7 +1347,7 @@ MUTANTS = [
     ),
     Mutant(
         "backup-compared",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "            self._require_no_shorter(there)\n",
         "",
         "tests/e2e/test_anchoring.py",
@@ -1627,7 +1627,7 @@ MUTANTS = [
     ),
     Mutant(
         "same-record-anew",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "there = None if is_unknown else self._already(session, one)",
         "there = None",
         "tests/api/test_writes.py",
@@ -1635,7 +1635,7 @@ MUTANTS = [
     ),
     Mutant(
         "repeated-is-new",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "there = None if is_unknown else self._already(session, one)",
         "there = None",
         "tests/e2e/test_kills.py",
@@ -1667,7 +1667,7 @@ MUTANTS = [
     ),
     Mutant(
         "record-of-another-service",
-        "ledger/ledger.py",
+        "ledger/serving/lodging.py",
         "if party[:8] != self._code:",
         "if False:",
         "tests/api/test_writes.py",
@@ -1723,7 +1723,7 @@ MUTANTS = [
     ),
     Mutant(
         "writers-unlimited",
-        "ledger/ledger.py",
+        "ledger/serving/recording.py",
         "                count(signer)\n",
         "                pass\n",
         "tests/api/test_limits.py",
@@ -2035,7 +2035,7 @@ MUTANTS = [
     ),
     Mutant(
         "ask-reader",
-        "ledger/ledger.py",
+        "ledger/serving/logs_and_members.py",
         '        if reader is not None and not reader.may_read_leaves:\n            raise NotFound("audit of"',
         '        if False:\n            raise NotFound("audit of"',
         "tests/e2e/test_audit_questions.py",

@@ -8,7 +8,7 @@ import pytest
 from audit_life import trust_for
 from ledger_at_work import until
 
-import ledger.ledger
+import ledger.serving.working
 from ledger.audit import export_file
 from ledger.audit.joint import where_parted
 from ledger.audit.node import NodeSource
@@ -23,7 +23,7 @@ def profile(found, tmp_path_factory):
     """A chain with a manifest, an opening and a head, all under enough blocks."""
     with found("audited") as network, contextlib.closing(ledger_at_work.controls(network)) as anvil:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ledger.ledger, "SEQUENCE_SECONDS", 0.0)
+            patch.setattr(ledger.serving.working, "SEQUENCE_SECONDS", 0.0)
             folder = tmp_path_factory.mktemp("auditor")
             at_work = ledger_at_work.open_ledger(network, anvil, folder / "store.sqlite3")
             at_work.settle()

@@ -16,7 +16,7 @@ from sqlalchemy import delete
 from vaults import unlocked_store
 
 import ledger.database
-import ledger.store
+import ledger.rows.chain
 from ledger import sequencing
 from ledger import tables as t
 from ledger.core import merkle, records
@@ -394,7 +394,7 @@ def test_a_rewind_takes_back_what_came_after_and_is_counted(store):
 
 
 def test_only_the_newest_blocks_hashes_are_kept(store, monkeypatch):
-    monkeypatch.setattr(ledger.store, "KEPT_BLOCKS", 10)
+    monkeypatch.setattr(ledger.rows.chain, "KEPT_BLOCKS", 10)
     with store.write() as session:
         for number in range(1, 257):
             _block(session, number)

@@ -1,0 +1,1 @@
+"""What a ledger does, a module each: parts of `ledger.ledger.Ledger`."""
