@@ -13,9 +13,9 @@ from __future__ import annotations
 from ledger.config import LedgerConfig
 from ledger.serving.accompanying import Accompanying
 from ledger.serving.feed import Feed
+from ledger.serving.logs_and_members import LogsAndMembers
 from ledger.serving.operating import Operating
 from ledger.serving.recording import Recording
-from ledger.serving.logs_and_members import LogsAndMembers
 from ledger.serving.working import Working
 
 

@@ -10,18 +10,8 @@ from ledger import views
 from ledger.core import documents, merkle, records, signatures
 from ledger.core.disclosures import Disclosure, disclosure_root
 from ledger.core.identifiers import Party, TradeReference
-from ledger.core.records import (
-    Promise,
-    Role,
-)
-from ledger.errors import (
-    Conflict,
-    DigestMismatch,
-    InvalidDisclosure,
-    NotFound,
-    NotPermitted,
-    SignerMismatch,
-)
+from ledger.core.records import Promise, Role
+from ledger.errors import Conflict, DigestMismatch, InvalidDisclosure, NotFound, NotPermitted, SignerMismatch
 from ledger.fields import party_bytes
 from ledger.membership import Membership
 from ledger.messages import (

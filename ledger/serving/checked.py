@@ -8,16 +8,8 @@ from typing import Any
 import orjson
 
 from ledger.core import documents
-from ledger.errors import (
-    DigestMismatch,
-    InvalidDocument,
-    InvalidRecord,
-)
-from ledger.messages import (
-    CustodySubmission,
-    ManifestSubmission,
-    from_hex,
-)
+from ledger.errors import DigestMismatch, InvalidDocument, InvalidRecord
+from ledger.messages import CustodySubmission, ManifestSubmission, from_hex
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,8 @@ from typing import Any
 
 from ledger import history, views
 from ledger.core.identifiers import TradeReference
-from ledger.errors import (
-    NotFound,
-)
-from ledger.messages import (
-    ConsignmentView,
-    RecordView,
-    to_hex,
-)
+from ledger.errors import NotFound
+from ledger.messages import ConsignmentView, RecordView, to_hex
 from ledger.reading import Reader
 from ledger.serving.wired import Wired, now
 from ledger.store import Session

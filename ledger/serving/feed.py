@@ -6,12 +6,8 @@ from collections.abc import Sequence
 
 from ledger import views
 from ledger.core.identifiers import Party
-from ledger.errors import (
-    Conflict,
-)
-from ledger.messages import (
-    EventView,
-)
+from ledger.errors import Conflict
+from ledger.messages import EventView
 from ledger.reading import Reader
 from ledger.serving.wired import Wired
 

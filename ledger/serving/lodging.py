@@ -13,12 +13,7 @@ from typing import Any
 from ledger import events, history, sequencing, views
 from ledger.core import records, signatures
 from ledger.core.identifiers import TradeReference
-from ledger.core.records import (
-    ManifestKind,
-    ManifestRecord,
-    Promise,
-    Role,
-)
+from ledger.core.records import ManifestKind, ManifestRecord, Promise, Role
 from ledger.errors import (
     ChainError,
     Conflict,
@@ -31,12 +26,7 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.membership import EnrolledAccount, Membership
-from ledger.messages import (
-    ManifestAccepted,
-    ManifestSubmission,
-    from_hex,
-    to_hex,
-)
+from ledger.messages import ManifestAccepted, ManifestSubmission, from_hex, to_hex
 from ledger.serving.checked import Content, checked_content
 from ledger.serving.states import state_of
 from ledger.serving.wired import Wired, now

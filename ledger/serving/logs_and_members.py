@@ -6,9 +6,7 @@ from ledger import sequencing, views
 from ledger.audit import stored
 from ledger.audit.questions import Asked
 from ledger.core.identifiers import Party
-from ledger.errors import (
-    NotFound,
-)
+from ledger.errors import NotFound
 from ledger.fields import party_bytes
 from ledger.messages import (
     AccountView,

@@ -7,23 +7,10 @@ from typing import Any
 from ledger import history, sequencing, views
 from ledger.core import signatures
 from ledger.core.identifiers import TradeReference
-from ledger.core.records import (
-    Erasure,
-    Role,
-)
-from ledger.errors import (
-    Conflict,
-    InvalidRecord,
-    NotFound,
-    ObjectDamaged,
-)
+from ledger.core.records import Erasure, Role
+from ledger.errors import Conflict, InvalidRecord, NotFound, ObjectDamaged
 from ledger.fields import ManifestState, party_bytes
-from ledger.messages import (
-    ErasureView,
-    InclusionProofView,
-    ManifestView,
-    to_hex,
-)
+from ledger.messages import ErasureView, InclusionProofView, ManifestView, to_hex
 from ledger.reading import Reader
 from ledger.serving.lodging import Lodging
 from ledger.serving.states import span, state_of

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 import orjson
 
 from ledger import upkeep
-from ledger.messages import (
-    ChainView,
-    Readiness,
-    to_hex,
-)
+from ledger.messages import ChainView, Readiness, to_hex
 from ledger.serving.wired import TO_FORGET, Wired, now
 from ledger.store import Session
 

@@ -8,13 +8,8 @@ from typing import Any
 from ledger import exporting, sequencing, views
 from ledger.core import records
 from ledger.core.evidence import Logged
-from ledger.errors import (
-    NotFound,
-)
-from ledger.messages import (
-    AccompanyingFile,
-    to_hex,
-)
+from ledger.errors import NotFound
+from ledger.messages import AccompanyingFile, to_hex
 from ledger.reading import Reader, Rights
 from ledger.rows.custody import decode_custody
 from ledger.serving.wired import Wired

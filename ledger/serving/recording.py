@@ -7,22 +7,10 @@ from dataclasses import dataclass
 
 from ledger import events, history, views
 from ledger.core import signatures
-from ledger.core.records import (
-    CustodyKind,
-    CustodyRecord,
-)
-from ledger.errors import (
-    ChainError,
-    LedgerError,
-    QueueFull,
-)
+from ledger.core.records import CustodyKind, CustodyRecord
+from ledger.errors import ChainError, LedgerError, QueueFull
 from ledger.membership import Membership
-from ledger.messages import (
-    AcceptedRecord,
-    CustodySubmission,
-    from_hex,
-    to_hex,
-)
+from ledger.messages import AcceptedRecord, CustodySubmission, from_hex, to_hex
 from ledger.rows.custody import encode_custody
 from ledger.serving.checked import Content, checked_content
 from ledger.serving.lodging import Lodging

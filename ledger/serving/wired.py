@@ -14,17 +14,10 @@ from ledger.config import LedgerConfig
 from ledger.core import signatures
 from ledger.core.identifiers import Party
 from ledger.database import WorkerLock
-from ledger.errors import (
-    ChainUnread,
-    LedgerError,
-    NotFound,
-    StoreError,
-)
+from ledger.errors import ChainUnread, LedgerError, NotFound, StoreError
 from ledger.indexing import Indexer
 from ledger.membership import Membership
-from ledger.messages import (
-    to_hex,
-)
+from ledger.messages import to_hex
 from ledger.readiness import LAG_BLOCKS, Pulse, Watch
 from ledger.reading import Reader, Rights
 from ledger.receivers import Network

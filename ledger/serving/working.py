@@ -12,10 +12,7 @@ from typing import Any
 from ledger import sequencing
 from ledger.anchoring import Sender
 from ledger.delivering import Delivering
-from ledger.errors import (
-    LedgerError,
-    StoreError,
-)
+from ledger.errors import LedgerError, StoreError
 from ledger.indexing import BATCH_BLOCKS
 from ledger.readiness import BEAT_SECONDS
 from ledger.serving.wired import Wired
