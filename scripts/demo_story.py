@@ -19,7 +19,9 @@ from demo_network import PEOPLE, ROOT, Network
 from demo_stage import Stage, StoryBroken, expect
 
 from ledger import checking
-from ledger.client import Id, LedgerClient, LodgedManifest
+from ledger.calling.arguments import Id
+from ledger.calling.manifests import LodgedManifest
+from ledger.client import LedgerClient
 from ledger.core.identifiers import TradeReference
 from ledger.core.records import ZERO32, CustodyKind
 from ledger.errors import InvalidIdentifier

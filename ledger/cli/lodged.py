@@ -19,7 +19,7 @@ from ledger.core import documents
 from ledger.errors import LedgerError, ServiceUnavailable
 
 if TYPE_CHECKING:
-    from ledger.client import LodgedManifest
+    from ledger.calling.manifests import LodgedManifest
 
 SCHEMA = "cargo-lodged/1"
 

@@ -21,7 +21,7 @@ from ledger.core.identifiers import Party, TradeReference
 from ledger.errors import InvalidIdentifier, ServiceUnavailable
 
 if TYPE_CHECKING:
-    from ledger.client import LodgedManifest
+    from ledger.calling.manifests import LodgedManifest
     from ledger.core.records import ManifestReason
 
 _SCHEMES = ("ucr", "ducr", "mrn", "bl")  # the best reference first (DESIGN 5)

@@ -84,7 +84,7 @@ def test_a_webhook_goes_through_its_life_over_http(service):
 
 
 def test_dead_letters_are_listed_page_by_page_and_replayed(service, monkeypatch):
-    monkeypatch.setattr("ledger.client_webhooks._LETTERS_AT_A_TIME", 2)
+    monkeypatch.setattr("ledger.calling.webhooks._LETTERS_AT_A_TIME", 2)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with service.client("exporter") as exporter:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ledger.calling.connection import Asking
 from ledger.errors import InvalidIdentifier
 from ledger.messages import (
     DeadLetter,
@@ -24,19 +25,6 @@ from ledger.messages import (
 _PATH = "/v1/webhooks"
 _LETTERS_AT_A_TIME = 100
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-class Asking(Protocol):
-    """How a client asks its service; see `ledger.client`."""
-
-    def get(self, path: str, model: type[_Model], query: dict[str, int] | None = None) -> _Model:
-        """GET a model."""
-
-    def post(self, path: str, body: BaseModel | None, model: type[_Model]) -> _Model:
-        """POST a model."""
-
-    def delete(self, path: str) -> None:
-        """DELETE something."""
 
 
 class WebhooksClient:
