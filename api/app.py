@@ -108,9 +108,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, streamed=frozenset({manifests.BATCH_PATH}))
+    app.state.addresses = Buckets(settings.requests_per_minute)
     app.add_middleware(
         Limits,
-        requests=Buckets(settings.requests_per_minute),
+        requests=app.state.addresses,
         sign_ins=Buckets(settings.sign_ins_per_minute),
         proxies=settings.proxies,
     )

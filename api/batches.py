@@ -2,7 +2,7 @@
 
 While some lines are lodged, the next are read and their signatures and documents checked; those that are there when that
 begins are lodged together, in one transaction. Nothing waits for a line that has not come. Each line gets a line, in order. A client that sends a long batch must read
-the answers meanwhile, or both ends wait.
+the answers meanwhile, or both ends wait. Each line is counted, of its address and of who signed it: see `api.limits`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.bodies import read_json
+from api.limits import LinesOfRequest
 from api.problems import INVALID_REQUEST, UNEXPECTED, Problem, invalid_fields, problem_of, too_large
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
@@ -48,19 +49,22 @@ class AnswersAsTheyCome(StreamingResponse):
         await self.stream_response(send)
 
 
-async def answer_lines(body: AsyncIterator[bytes], ledger: Ledger) -> AsyncIterator[bytes]:
+async def answer_lines(
+    body: AsyncIterator[bytes], ledger: Ledger, counting: LinesOfRequest
+) -> AsyncIterator[bytes]:
     """Lodge the lines of a body as they come in, and yield the lines of the answer.
 
     Args:
         body: The request's bytes, as they come.
         ledger: Where to lodge.
+        counting: Counts each line, and refuses those that are too many.
     """
     ahead = _Ahead()
     reading = asyncio.create_task(ahead.read(body))
-    coming = asyncio.create_task(_next_group(ahead, ledger))
+    coming = asyncio.create_task(_next_group(ahead, ledger, counting))
     try:
         while group := await coming:
-            coming = asyncio.create_task(_next_group(ahead, ledger))
+            coming = asyncio.create_task(_next_group(ahead, ledger, counting))
             yield await run_in_threadpool(_lodge, group, ledger)
         await reading
     except ClientDisconnect:
@@ -70,10 +74,12 @@ async def answer_lines(body: AsyncIterator[bytes], ledger: Ledger) -> AsyncItera
         coming.cancel()
 
 
-async def _next_group(ahead: _Ahead, ledger: Ledger) -> list[Prepared | LedgerError | Problem]:
+async def _next_group(
+    ahead: _Ahead, ledger: Ledger, counting: LinesOfRequest
+) -> list[Prepared | LedgerError | Problem]:
     """What the lines that are there ask for, checked as far as that needs no database; empty at the end."""
     lines = await ahead.take()
-    return await run_in_threadpool(lambda: [_read(line, ledger) for line in lines]) if lines else []
+    return await run_in_threadpool(lambda: [_read(line, ledger, counting) for line in lines]) if lines else []
 
 
 class _Ahead:
@@ -148,13 +154,18 @@ class _Lines:
             self._begun += part
 
 
-def _read(line: bytes | None, ledger: Ledger) -> Prepared | LedgerError | Problem:
-    if line is None:
-        return too_large(MAX_LINE_BYTES, "The line")
-    if not line.strip():
-        return Problem(INVALID_REQUEST, "The line is blank; each line holds one submission.", {"pointer": ""})
+def _read(line: bytes | None, ledger: Ledger, counting: LinesOfRequest) -> Prepared | LedgerError | Problem:
     try:
-        return ledger.prepare(ManifestSubmission.model_validate(read_json(line)))
+        counting.count()
+        if line is None:
+            return too_large(MAX_LINE_BYTES, "The line")
+        if not line.strip():
+            return Problem(
+                INVALID_REQUEST, "The line is blank; each line holds one submission.", {"pointer": ""}
+            )
+        prepared = ledger.prepare(ManifestSubmission.model_validate(read_json(line)))
+        counting.count_signer(prepared.signer)
+        return prepared
     except ValidationError as error:
         return invalid_fields(error.errors(), ())
     except (LedgerError, Problem) as refusal:

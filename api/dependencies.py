@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.grouping import Grouping
-from api.limits import count_account, counting
+from api.limits import LinesOfRequest, count_account, count_further, counting
 from api.problems import SIGN_IN_NEEDED, Problem
 from api.settings import Settings, is_loopback
 from api.streams import Streams
@@ -44,8 +45,16 @@ async def _grouping(request: Request) -> Grouping:
     return cast(Grouping, request.app.state.grouping)
 
 
-async def _counting(request: Request) -> Callable[[bytes], None]:
+async def _counting(request: Request) -> Callable[[bytes, int], None]:
     return counting(request.app.state.accounts)
+
+
+async def _counting_further(request: Request) -> Callable[[int], None]:
+    return partial(count_further, request.scope, request.app.state.addresses)
+
+
+async def _counting_lines(request: Request) -> LinesOfRequest:
+    return LinesOfRequest(request.scope, request.app.state.addresses, request.app.state.accounts)
 
 
 async def _streams(request: Request) -> Streams:
@@ -126,7 +135,9 @@ def _is_open(request: Request) -> bool:
 
 
 RecordDomain = Annotated[Domain, Depends(_record_domain)]
-Counting = Annotated[Callable[[bytes], None], Depends(_counting)]
+Counting = Annotated[Callable[[bytes, int], None], Depends(_counting)]
+CountingFurther = Annotated[Callable[[int], None], Depends(_counting_further)]
+CountingLines = Annotated[LinesOfRequest, Depends(_counting_lines)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
 TheGrouping = Annotated[Grouping, Depends(_grouping)]

@@ -31,19 +31,19 @@ class Grouping:
         self._writing: asyncio.Task[None] | None = None
 
     async def lodge(
-        self, submission: ManifestSubmission, count: Callable[[bytes], None]
+        self, submission: ManifestSubmission, count: Callable[[bytes, int], None]
     ) -> tuple[ManifestAccepted, bool]:
         """As `Ledger.lodge`, with those of other requests.
 
         Args:
             submission: What to lodge.
-            count: Counts a request of the account that signed it, and raises if that is to wait.
+            count: Told the account that signed it, and 1; raises if that is to wait.
         """
         if submission.document is None:
             prepared = self._ledger.prepare(submission)  # takes less than going to a thread
         else:
             prepared = await run_in_threadpool(self._ledger.prepare, submission)
-        count(prepared.signer)
+        count(prepared.signer, 1)
         mine: asyncio.Future[tuple[ManifestAccepted, bool] | LedgerError]
         mine = asyncio.get_running_loop().create_future()
         self._waiting.append((prepared, mine))

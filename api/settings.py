@@ -62,9 +62,11 @@ class Settings(BaseSettings):
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
         wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
             development chain alone.
-        requests_per_minute: How many one client address may send to one process of the API, all at once too.
+        requests_per_minute: How many one client address may send to one process of the API, all at once too; a line of a
+            batch counts as a quarter of one.
         sign_ins_per_minute: How many challenges and sign-ins of these, counted apart.
-        account_requests_per_minute: How many one signed-in account may send to one process of the API, from all its addresses.
+        account_requests_per_minute: How many one account, signed in or as the signer of what it writes, may send to one
+            process of the API, from all its addresses; a line of a batch counts as a quarter of one.
         metrics_from: Addresses or networks that may read `/metrics` beside this machine, separated by commas.
         proxies: Addresses whose `X-Forwarded-For` is believed, separated by commas; nobody's unless said.
         public_url: Where people reach the service, `https://ledger.customs.example`: what they sign in to. It may be left

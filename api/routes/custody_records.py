@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from api.bodies import StrictRoute
-from api.dependencies import Counting, RecordDomain, TheLedger
+from api.dependencies import Counting, CountingFurther, RecordDomain, TheLedger
 from api.following import leading
 from api.openapi import CUSTODY_SUBMISSIONS, also, problems
 from api.problems import TABLE, TOO_LARGE, UNSUPPORTED_MEDIA, problem_of
@@ -60,9 +60,15 @@ def record(
     ledger: TheLedger,
     domain: RecordDomain,
     count: Counting,
+    count_further: CountingFurther,
     response: Response,
 ) -> AcceptedRecords:
-    """Take signed custody records in order, each judged alone; if none is taken, the answer is the first one's problem."""
+    """Take signed custody records in order, each judged alone; if none is taken, the answer is the first one's problem.
+
+    Each beyond the first counts as a quarter of a request, of the address and of the account that signed it; if one of
+    them is to wait, none is taken, and the same is sent again.
+    """
+    count_further(len(submissions.records))
     results = ledger.record(submissions.records, count)
     answers = [
         _refused(submission, result, domain) if isinstance(result, LedgerError) else result[0]

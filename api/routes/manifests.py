@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
-from api.dependencies import Counting, SignedIn, TheGrouping, TheLedger, TheReader
+from api.dependencies import Counting, CountingLines, SignedIn, TheGrouping, TheLedger, TheReader
 from api.evidence_files import CONTENT, EvidenceFile
 from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
@@ -123,16 +123,18 @@ async def lodge(
     response_class=AnswersAsTheyCome,
     responses=also(
         200,
-        "For each line, in order, an answer or a problem; a blank line is a problem too",
+        "For each line, in order, an answer or a problem; a blank line is a problem too. A line counts as a quarter of a "
+        "request, of its address and of the account that signed it: one too many is a problem of status 429, and so are "
+        "those of the same after it. It was not taken: send it again, with those after it, in `retry_after_seconds`",
         content=ndjson("ManifestAccepted", "ProblemView"),
     )
     | problems(UNSUPPORTED_MEDIA),
     openapi_extra={"requestBody": {"required": True, "content": ndjson("ManifestSubmission")}},
 )
-async def lodge_batch(request: Request, ledger: TheLedger) -> AnswersAsTheyCome:
+async def lodge_batch(request: Request, ledger: TheLedger, counting: CountingLines) -> AnswersAsTheyCome:
     """Take signed manifest records line by line, answering as they come; read the answers while sending a long batch."""
     require_media_type(request, MEDIA_TYPE)
-    return AnswersAsTheyCome(answer_lines(request.stream(), ledger))
+    return AnswersAsTheyCome(answer_lines(request.stream(), ledger, counting))
 
 
 @router.get(

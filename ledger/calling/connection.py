@@ -33,8 +33,8 @@ from ledger.sign_in import SignInMessage, Site, digest
 
 _RENEW_SECONDS = 60  # a session that ends sooner is renewed
 _GOODBYE_SECONDS = 2  # longest wait for the answer to a sign-out
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
 POLL_SECONDS = 0.2
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -203,7 +203,7 @@ class Connection:
         A streamed answer is not read yet, and the caller closes it.
         """
         deadline = time.monotonic() + (self._retry_seconds if retry else 0)
-        pause = _FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         session = self._current_session() if _is_read(method, path) else None
         may_sign_in = self._key is not None and _is_read(method, path)
         while True:
@@ -229,7 +229,7 @@ class Connection:
             if time.monotonic() + pause > deadline:
                 raise ServiceUnavailable(self.base_url, reason)
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         if response.is_success or response.status_code in accept:
             return response
         raise problem_of(_detail(response), response.status_code)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,15 @@ from ledger.calling.arguments import (
     to_bytes32,
     to_hex32,
 )
-from ledger.calling.connection import Connection, parsed_json, parsed_model, problem_of, to_json
+from ledger.calling.connection import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    Connection,
+    parsed_json,
+    parsed_model,
+    problem_of,
+    to_json,
+)
 from ledger.core import signatures
 from ledger.core.records import (
     ZERO32,
@@ -102,27 +111,50 @@ class ManifestCalls(Connection):
         """Send any number of signed manifest records, and yield an answer or an error for each, in order.
 
         They go out in requests of up to 200 lines, read from `submissions` as they are needed; one that is refused
-        does not stop the others.
+        does not stop the others. From the first line on that is answered 429 (this account or address sends more than is
+        taken) or 503 they are sent again, after as long as the service says; the error of one is yielded only when
+        `retry_seconds` are over in which none more was taken.
         """
         for lines in _batches(to_json(submission) + b"\n" for submission in submissions):
-            response = self._send(
-                "POST",
-                "/v1/manifests/batch",
-                content=b"".join(lines),
-                headers={"content-type": "application/x-ndjson"},
-            )
-            answers = response.content.splitlines()
-            if len(answers) != len(lines):
-                raise ServiceUnavailable(
-                    self.base_url, f"{len(lines)} lines were sent and {len(answers)} answered"
-                )
-            for answer in answers:
-                value = parsed_json(answer, self.base_url)
+            yield from self._submit_lines(lines)
+
+    def _submit_lines(self, lines: list[bytes]) -> Iterator[ManifestAccepted | ServiceError]:
+        deadline, pause = time.monotonic() + self._retry_seconds, FIRST_PAUSE_SECONDS
+        while lines:
+            answers = self._answers_to(lines)
+            again = (place for place, answer in enumerate(answers) if answer.get("status") in (429, 503))
+            done = next(again, len(lines))
+            if done:
+                deadline, pause = time.monotonic() + self._retry_seconds, FIRST_PAUSE_SECONDS
+            if done < len(lines):
+                pause = max(pause, _wait_told(answers[done]))
+                if time.monotonic() + pause > deadline:
+                    done = len(lines)
+            for answer in answers[:done]:
+                is_problem = "status" in answer
                 yield (
-                    problem_of(value)
-                    if "status" in value
-                    else parsed_model(ManifestAccepted, value, self.base_url)
+                    problem_of(answer)
+                    if is_problem
+                    else parsed_model(ManifestAccepted, answer, self.base_url)
                 )
+            lines = lines[done:]
+            if lines:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _answers_to(self, lines: list[bytes]) -> list[dict[str, Any]]:
+        response = self._send(
+            "POST",
+            "/v1/manifests/batch",
+            content=b"".join(lines),
+            headers={"content-type": "application/x-ndjson"},
+        )
+        answers = response.content.splitlines()
+        if len(answers) != len(lines):
+            raise ServiceUnavailable(
+                self.base_url, f"{len(lines)} lines were sent and {len(answers)} answered"
+            )
+        return [parsed_json(answer, self.base_url) for answer in answers]
 
     def manifest(self, manifest: Id) -> ManifestView:
         """Read a manifest record by its manifest id, or by its record digest."""
@@ -428,3 +460,9 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         size += len(line)
     if batch:
         yield batch
+
+
+def _wait_told(problem: Mapping[str, Any]) -> float:
+    """How many seconds a line's problem says to wait; 0 if it does not."""
+    told = problem.get("retry_after_seconds", problem.get("retry_seconds"))
+    return float(told) if isinstance(told, int) else 0.0

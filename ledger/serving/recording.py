@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Recording(Lodging):
     """Taking custody records: each checked alone, judged in order, kept until it is sent."""
 
     def record(
-        self, submissions: Sequence[CustodySubmission], count: Callable[[bytes], None] | None = None
+        self, submissions: Sequence[CustodySubmission], count: Callable[[bytes, int], None] | None = None
     ) -> list[tuple[AcceptedRecord, bool] | LedgerError]:
         """Accept custody records in one transaction, each judged alone, in order; an error stands for a refused one.
 
@@ -97,12 +98,14 @@ class Recording(Lodging):
 
         Args:
             submissions: The records.
-            count: Told each account that signed one of them, before anything is written; what it raises ends it all.
+            count: Told each account that signed some of them, and how many, before anything is written; what it raises
+                ends it all.
         """
         checked = [self._check_submission(submission) for submission in submissions]
         if count is not None:
-            for signer in sorted({one.signer for one in checked if isinstance(one, _CheckedRecord)}):
-                count(signer)
+            signers = Counter(one.signer for one in checked if isinstance(one, _CheckedRecord))
+            for signer, many in sorted(signers.items()):
+                count(signer, many)
         answers: list[tuple[AcceptedRecord, bool] | LedgerError] = []
         with self._store.write() as session:
             judge = _Judge(session, self._members(session), now())

@@ -5,6 +5,7 @@ import time
 
 import cargo
 import httpx
+import orjson
 import pytest
 import running_service
 from problem_answers import assert_problem
@@ -99,6 +100,114 @@ def test_an_account_that_writes_too_much_waits_wherever_it_writes_from_and_anoth
             assert int(refused.headers["retry-after"]) == problem["retry_after_seconds"] <= 20
         assert write("/v1/manifests", manifest(carrier, "SG:CARR01")).status_code == 202
         assert write("/v1/custody-records", step(carrier, "SG:CARR01")).status_code != 429
+
+
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+def line_of(client, now, party="SG:ACME01"):
+    return cargo.submission(client, now, party=party).model_dump_json(exclude_none=True).encode() + b"\n"
+
+
+def lodge_lines(http, address, lines):
+    headers = NDJSON | {"x-forwarded-for": address}
+    answer = http.post("/v1/manifests/batch", content=b"".join(lines), headers=headers)
+    assert answer.status_code == 200
+    return [orjson.loads(line) for line in answer.content.splitlines()]
+
+
+@pytest.mark.row("E9")
+def test_the_lines_of_a_batch_are_counted_of_who_signed_them_and_another_is_served(network, service, now):
+    changes = {"account_requests_per_minute": 2, "proxies": ("127.0.0.1",)}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        httpx.Client(base_url=beside.url, trust_env=False) as http,
+        beside.client("exporter") as exporter,
+        beside.client("carrier") as carrier,
+    ):
+        many = [line_of(exporter, now) for _ in range(12)]
+        others = [line_of(carrier, now, "SG:CARR01") for _ in range(4)]
+        answers = lodge_lines(http, "198.51.100.1", [*many, *others])
+        assert [answer.get("status", 202) for answer in answers] == [202] * 8 + [429] * 4 + [202] * 4
+        for refused in answers[8:12]:
+            assert refused["type"] == "/problems/too-many-requests"
+            assert refused["detail"].startswith("This account sends more lines")
+            assert 1 <= refused["retry_after_seconds"] <= 8
+        alone = http.post(
+            "/v1/manifests", content=many[9], headers={"content-type": "application/json"}
+        )  # from another address: it is the account that waits
+        assert_problem(alone, 429, "too-many-requests")
+        again = lodge_lines(http, "198.51.100.2", many[:1])
+        assert again[0]["status"] == 429  # what was taken before is counted like any other
+
+
+@pytest.mark.row("E9")
+def test_the_lines_of_a_batch_are_counted_of_their_address_whatever_is_in_them(network, service, now):
+    changes = {"requests_per_minute": 3, "proxies": ("127.0.0.1",)}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        httpx.Client(base_url=beside.url, trust_env=False) as http,
+        beside.client("exporter") as exporter,
+    ):
+        lines = [b"\n", b"no JSON\n", *(line_of(exporter, now) for _ in range(10))]
+        answers = lodge_lines(http, "198.51.100.1", lines)
+        assert [answer.get("status", 202) for answer in answers] == [400] * 2 + [202] * 6 + [429] * 4
+        assert answers[-1]["detail"].startswith("This address sends more lines")
+        rest = lodge_lines(http, "198.51.100.2", lines[8:])  # where it goes on, from the first refused on
+        assert [answer.get("status", 202) for answer in rest] == [202] * 4
+
+
+@pytest.mark.row("E9")
+def test_the_custody_records_of_a_request_are_counted_of_address_and_account(network, service, now):
+    changes = {"requests_per_minute": 3, "account_requests_per_minute": 4, "proxies": ("127.0.0.1",)}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        httpx.Client(base_url=beside.url, trust_env=False) as http,
+        beside.client("exporter") as exporter,
+    ):
+
+        def send(address, many):
+            records = [
+                exporter.sign_custody(
+                    cargo.custody_record(bytes([number]) * 32, 17, "SG:ACME01", now)
+                ).model_dump(mode="json", exclude_none=True)
+                for number in range(many)
+            ]
+            headers = {"x-forwarded-for": address}
+            return http.post("/v1/custody-records", json={"records": records}, headers=headers)
+
+        assert send("198.51.100.1", 9).status_code == 409  # NOT_OPENED; it took 3 of each
+        of_address = assert_problem(send("198.51.100.1", 1), 429, "too-many-requests")
+        assert of_address["detail"].startswith("This address")
+        of_account = assert_problem(send("198.51.100.2", 9), 429, "too-many-requests")
+        assert of_account["detail"].startswith("This account")
+        assert send("198.51.100.3", 1).status_code == 409
+
+
+@pytest.mark.row("E9")
+def test_the_client_waits_for_lines_that_were_too_many_and_loses_none(network, service, now):
+    changes = {"account_requests_per_minute": 60}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        beside.client("exporter") as exporter,
+    ):
+        submissions = [cargo.submission(exporter, now) for _ in range(248)]
+        answers = [*exporter.submit_manifests(submissions)]
+        ids = ["0x" + one.record.to_record().manifest_id.hex() for one in submissions]
+        assert [answer.id for answer in answers] == ids
+        indexes = [answer.index for answer in answers]
+        assert indexes == [*range(indexes[0], indexes[0] + len(ids))]
+
+
+def test_a_client_that_does_not_wait_yields_the_refusal_of_each_line(network, service, now):
+    changes = {"account_requests_per_minute": 1}
+    with (
+        running_service.serving(network, service.settings.model_copy(update=changes)) as beside,
+        beside.client("exporter", retry_seconds=0) as exporter,
+    ):
+        answers = [*exporter.submit_manifests(cargo.submission(exporter, now) for _ in range(6))]
+        assert [getattr(answer, "status", None) for answer in answers[4:]] == [429, 429]
+        assert [answer.state for answer in answers[:4]] == ["accepted"] * 4
 
 
 @pytest.mark.row("E9")

@@ -34,6 +34,46 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "lines-uncounted",
+        "api/batches.py",
+        "        counting.count_signer(prepared.signer)\n",
+        "",
+        "tests/api/test_limits.py",
+        "who_signed_them or client_waits",
+    ),
+    Mutant(
+        "lines-of-address-uncounted",
+        "api/batches.py",
+        "        counting.count()\n",
+        "",
+        "tests/api/test_limits.py",
+        "counted_of_their_address",
+    ),
+    Mutant(
+        "lines-with-gaps",
+        "api/limits.py",
+        "if self._clock() >= until:",
+        "if True:",
+        "tests/unit/test_limits.py",
+        "until_it_waited",
+    ),
+    Mutant(
+        "records-uncounted",
+        "api/routes/custody_records.py",
+        "    count_further(len(submissions.records))\n",
+        "",
+        "tests/api/test_limits.py",
+        "custody_records_of_a_request",
+    ),
+    Mutant(
+        "client-lines-lost",
+        "ledger/calling/manifests.py",
+        "            lines = lines[done:]\n",
+        "            lines = []\n",
+        "tests/api/test_limits.py",
+        "client_waits",
+    ),
+    Mutant(
         "head-without-end",
         "api/connections.py",
         "if self._pending > MOST_HEAD_BYTES and",
@@ -1716,7 +1756,7 @@ MUTANTS = [
     Mutant(
         "accounts-unlimited",
         "api/limits.py",
-        "    wait = accounts.take(address.lower())\n",
+        "    wait = accounts.take(address.lower(), 1 + (many - 1) * LINE)\n",
         "    wait = 0.0\n",
         "tests/api/test_limits.py",
         "an_account_that_asks",
@@ -1724,7 +1764,7 @@ MUTANTS = [
     Mutant(
         "writers-unlimited",
         "ledger/serving/recording.py",
-        "                count(signer)\n",
+        "                count(signer, many)\n",
         "                pass\n",
         "tests/api/test_limits.py",
         "an_account_that_writes",

@@ -2,7 +2,9 @@
 
 import pytest
 
-from api.limits import Buckets, client_of
+from api.limits import LINE, Buckets, LinesOfRequest, client_of
+from api.problems import Problem
+from api.settings import Settings
 
 
 @pytest.fixture
@@ -40,6 +42,53 @@ def test_as_many_are_remembered_as_was_said_and_who_was_longest_away_goes(clock)
     assert len(buckets) == 3
     assert buckets.take("a") > 0 and buckets.take("c") > 0
     assert buckets.take("b") == 0.0
+
+
+def test_more_than_a_bucket_holds_is_taken_of_a_full_one_and_owed(clock):
+    buckets = Buckets(6, clock=lambda: clock[0])
+    assert buckets.take("one", 9) == 0.0
+    assert buckets.take("one") == pytest.approx(40)
+    clock[0] += 90
+    assert buckets.take("one", 9) == 0.0
+
+
+@pytest.fixture
+def lines(clock):
+    addresses, accounts = (Buckets(60, clock=lambda: clock[0]) for _ in range(2))
+    scope = {"cargo_ledger.counted_as": "198.51.100.1"}
+    return LinesOfRequest(scope, addresses, accounts, clock=lambda: clock[0])
+
+
+def test_a_line_counts_as_a_quarter_of_a_request(lines):
+    for _ in range(240):
+        lines.count()
+        lines.count_signer(bytes(20))
+    with pytest.raises(Problem, match="This address"):
+        lines.count()
+    with pytest.raises(Problem, match="This account"):
+        lines.count_signer(bytes(20))
+    lines.count_signer(b"\1" * 20)
+
+
+def test_who_was_refused_a_line_is_refused_the_next_until_it_waited(lines, clock):
+    """Or an amendment would be judged, and what it amends not be there."""
+    for _ in range(240):
+        lines.count()
+    for _ in range(30):  # it sends on and on: 3 seconds, in which a bucket gets 12 lines
+        with pytest.raises(Problem) as refused:
+            lines.count()
+        assert refused.value.facts == {"retry_after_seconds": 1}
+        clock[0] += 0.1
+    clock[0] += 0.9
+    for _ in range(15):
+        lines.count()
+
+
+def test_the_default_lets_an_exporter_lodge_a_hundred_thousand_at_once():
+    default = Settings.model_fields["requests_per_minute"].default
+    assert default == Settings.model_fields["account_requests_per_minute"].default
+    frozen = Buckets(default, clock=lambda: 0.0)
+    assert all(frozen.take("exporter", LINE) == 0 for _ in range(100_000))
 
 
 @pytest.mark.parametrize(
