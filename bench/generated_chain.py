@@ -2,9 +2,11 @@
 
 The lives of consignments are those of the border: opened, departed, arrived, inspected, held, lifted, released, offered,
 accepted, departed, arrived, closed. Nothing of it is special to the replay; what it does not have are transactions and
-state, so the replay's check `contracts` is skipped.
+state, so the replay's check `contracts` is skipped. A chain of millions is written without signing, which is most of the
+work: as random as signatures are and as long, but a replay of it does not recover them.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +18,6 @@ from ledger.audit.checking import forms
 from ledger.core import headers, receipts, rlp
 from ledger.core.identifiers import Party
 from ledger.core.records import (
-    ZERO16,
     ZERO32,
     CustodyRecord,
     Domain,
@@ -49,6 +50,16 @@ WHO = {
 KEYS = {role: bytes([place]) * 32 for place, role in enumerate(WHO, 1)}
 PARTIES = {role: Party.parse(text).to_bytes() for role, (text, _) in WHO.items()}
 ADDRESSES = {role: bytes.fromhex(account_of(key)[2:]) for role, key in KEYS.items()}
+
+
+_LIFE = tuple((int(kind), role) for kind, role in LIFE)
+_PARTIES = {role: party.ljust(32, b"\0") for role, party in PARTIES.items()}
+_SIGNERS = {role: b"\xa0" + address.rjust(32, b"\0") for role, address in ADDRESSES.items()}
+_NO_OTHER = b"\xa0" + ZERO32
+_ON_LINE = frozenset(map(int, (K.OFFER, K.ACCEPT, K.CLOSE)))
+_TYPE_HASH = keccak(CustodyRecord.TYPE)
+_SIGNATURE_PLACE = (352).to_bytes(32, "big") + (65).to_bytes(32, "big")
+_PAD = bytes(31)
 
 
 def network() -> Network:
@@ -86,13 +97,14 @@ class Generated:
     """A source of so many custody records, of lives that run beside each other.
 
     Args:
-        records: How many; rounded up to whole rounds of lives.
-        alive: How many consignments live at a time; 0 takes one life after the other to its end for all of them.
-        rounds: How often a consignment goes through arrival and departure beyond its life; more events, same state.
+        records: How many; rounded up to whole lives.
+        alive: How many consignments live at a time.
+        signed: Whether the signatures are real; without, a replay must not recover them.
     """
 
     records: int
     alive: int = 700
+    signed: bool = True
     name: str = "a generated chain"
     network: Network = field(default_factory=network)
 
@@ -100,7 +112,10 @@ class Generated:
         self.lives = -(-self.records // len(LIFE))
         per_block = LOGS_A_RECEIPT * RECEIPTS_A_BLOCK
         self.last = FIRST_BLOCK + -(-self.lives * len(LIFE) // per_block)
-        self._domain = Domain(CHAIN_ID, self.network.addresses["ConsignmentLedger"])
+        contract = self.network.addresses["ConsignmentLedger"]
+        self._typed = b"\x19\x01" + Domain(CHAIN_ID, contract).separator
+        # as RLP has them, since all these logs are equally long: address, topics, then the length of the data
+        self._before = b"\xf9\x02\x7e\x94" + contract + b"\xf8\x84\xa0" + _appended() + b"\xa0"
 
     def close(self) -> None:
         """Nothing is open."""
@@ -157,10 +172,23 @@ class Generated:
         sequence = 0
         for begin in range(0, self.lives, self.alive):
             group = [_Life(number) for number in range(begin, min(begin + self.alive, self.lives))]
-            for kind, role in LIFE:
+            for kind, role in _LIFE:
                 for life in group:
                     sequence += 1
-                    yield life.step(kind, role, sequence, self._domain)
+                    digest, data = life.step(kind, role, sequence, self._typed)
+                    signature = sign(digest, KEYS[role]) if self.signed else keccak(digest) + digest + b"\x1b"
+                    yield b"".join(
+                        (
+                            self._before,
+                            life.id,
+                            _NO_OTHER,
+                            _SIGNERS[role],
+                            b"\xb9\x01\xe0",
+                            data,
+                            signature,
+                            _PAD,
+                        )
+                    )
 
 
 class _Life:
@@ -171,45 +199,40 @@ class _Life:
         self.lines: dict[str, bytes] = {}
         self.hold = ZERO32
 
-    def step(self, kind: K, role: str, sequence: int, domain: Domain) -> bytes:
-        on_line = kind in (K.OFFER, K.ACCEPT, K.CLOSE)
+    def step(self, kind: int, role: str, sequence: int, typed: bytes) -> tuple[bytes, bytes]:
+        """The life's next record: its digest, and the data of its event up to the signature."""
+        on_line = kind in _ON_LINE
         previous = self.custody_line if on_line else self.lines.get(role, ZERO32)
         time = START + FIRST_BLOCK + 1 + (sequence - 1) // (LOGS_A_RECEIPT * RECEIPTS_A_BLOCK)
-        subject = {K.LIFT: self.hold, K.RELEASE: b"\x0a" * 32, K.ACCEPT: self.custody_line}.get(kind, ZERO32)
-        record = CustodyRecord(
-            self.id,
-            int(kind),
-            PARTIES[role],
-            self.blind if kind == K.OPEN else previous,
-            subject,
-            sequence.to_bytes(32, "big"),
-            PARTIES["carrier"] if kind == K.OFFER else ZERO16,
-            time,
-            time + 3_600,
+        subject = ZERO32
+        if kind == K.LIFT:
+            subject = self.hold
+        elif kind == K.ACCEPT:
+            subject = self.custody_line
+        elif kind == K.RELEASE:
+            subject = b"\x0a" * 32
+        number = sequence.to_bytes(32, "big")
+        record = b"".join(
+            (
+                self.id,
+                kind.to_bytes(32, "big"),
+                _PARTIES[role],
+                self.blind if kind == K.OPEN else previous,
+                subject,
+                number,  # details: anything that is not zero
+                _PARTIES["carrier"] if kind == K.OFFER else ZERO32,
+                time.to_bytes(32, "big"),
+                (time + 3_600).to_bytes(32, "big"),
+            )
         )
-        digest = record.digest(domain)
+        digest = keccak(typed + keccak(_TYPE_HASH + record))
         if kind == K.HOLD:
             self.hold = digest
         if on_line:
             self.custody_line = digest
         elif kind != K.OPEN:
             self.lines[role] = digest
-        data = b"".join(
-            (
-                _words(sequence),
-                record.consignment,
-                _words(record.kind),
-                record.party.ljust(32, b"\0"),
-                record.previous,
-                record.subject,
-                record.details,
-                record.counterpart.ljust(32, b"\0"),
-                _words(record.observed_at, record.expires_at, 352, 65),
-                sign(digest, KEYS[role]).ljust(96, b"\0"),
-            )
-        )
-        topics = [_appended(), self.id, ZERO32, ADDRESSES[role].rjust(32, b"\0")]
-        return _log(domain.contract, topics, data)
+        return digest, number + record + _SIGNATURE_PLACE
 
 
 def _appended() -> bytes:
@@ -251,6 +274,10 @@ def _block(number: int, parent: bytes, shown: list[bytes], time: int = START) ->
     return ShownBlock(header.encode(), tuple(shown), {})
 
 
-def write(path: Path, records: int, alive: int = 700) -> int:
+def write(path: Path, records: int, alive: int = 700, signed: bool = True) -> int:
     """Write an export of so many records; its bytes."""
-    return export_file.write(Generated(records, alive), path)
+    return export_file.write(Generated(records, alive, signed), path)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]), signed=False)

@@ -17,7 +17,7 @@ from ledger.audit.replay import Settings, replay
 from ledger.chain import artifact
 from ledger.core import receipts, rlp
 
-RECORDS = 100_000
+RECORDS = 400_000  # enough that starting, half a second, does not decide
 TO_REACH = 100_000
 TO_REACH_SIGNED = 15_000
 PLAIN_EVENTS = 2_000
@@ -28,8 +28,8 @@ def measure() -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "chain.audit"
         generated_chain.write(path, RECORDS)
-        # one process checks while this one judges: those are the machine's two cores
-        quick_run = _replayed(path, processes=1, recovers=False)
+        # two check, so that one always can while this one judges
+        quick_run = _replayed(path, processes=2, recovers=False)
         signed_run = _replayed(path, processes=2, recovers=True)
         if quick_run.digest != signed_run.digest or quick_run.digest is None:
             raise RuntimeError("two replays of one export do not agree on the digest")
@@ -40,14 +40,14 @@ def measure() -> list[Figure]:
             f"{quick:,.0f} events/s",
             f"{TO_REACH:,}",
             quick >= TO_REACH,
-            f"{RECORDS:,} generated records, two processes, from opening the file to the digest; {quick_run.told}",
+            f"{RECORDS:,} generated records, three processes on the two cores, from opening the file to the digest; {quick_run.told}",
         ),
         Figure(
             "the same with every signature",
             f"{signed:,.0f} events/s",
             f"{TO_REACH_SIGNED:,}",
             signed >= TO_REACH_SIGNED,
-            f"three processes on the two cores; {signed_run.told}",
+            f"the same way; {signed_run.told}",
         ),
         Figure(
             "plain web3.py on the same events",
@@ -69,11 +69,16 @@ class Run:
     load: float  # of the machine, as it began
 
     @property
+    def bound(self) -> float:
+        """Events a second that this much processor time allows on two cores, of which judging is on one."""
+        return 1e6 / max((self.own + self.others) / 2, self.own)
+
+    @property
     def told(self) -> str:
         """Processor time and load in words."""
         return (
-            f"processor time an event {self.own:.1f} µs judging and {self.others:.1f} µs checking beside it, "
-            f"at load {self.load:.1f}"
+            f"processor time an event {self.own:.1f} µs judging and {self.others:.1f} µs checking beside it, which two cores "
+            f"with nothing else to do can't do quicker than {self.bound:,.0f} a second; at load {self.load:.1f}"
         )
 
 

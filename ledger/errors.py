@@ -18,6 +18,7 @@
     │  ├─ InvalidSplit                  not a canonical file of a split view (has the place)
     │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
+    │  ├─ JournalInUse                  another replay is at work in that folder
     │  ├─ InvalidQuestion               an auditor's question without what it needs, or with what it does not take
     │  ├─ TooMuchConnected              more hangs together with a consignment than one answer reads
     │  ├─ InvalidPaper                  not a file of documents that an auditor holds
@@ -285,6 +286,20 @@ class JournalUnusable(InvalidInput):
         self.rule = rule
         super().__init__(
             f"The replay in {folder} can't be gone on with: {rule}. Remove the folder, or name another one."
+        )
+
+
+class JournalInUse(InvalidInput):
+    """Another replay is at work in the folder; the two would write over each other.
+
+    Attributes:
+        folder: Where.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"Another replay is at work in {folder}. Wait until it has ended, or name another folder."
         )
 
 

@@ -94,7 +94,7 @@ class Checked:
         last: Number of the last good block; `first - 1` if none is.
         hashes: The hashes of the good blocks, 32 bytes each.
         last_time: Its time, Unix seconds.
-        rows: Custody events, `ROW` bytes each.
+        rows: Custody events, `ROW` bytes each; whoever takes them may write their places into them.
         happenings: The other events, in order.
         headers: The headers as RLP, where the consensus seals them; else none.
         state_root: Of the last good block, 32 bytes.
@@ -107,7 +107,7 @@ class Checked:
     last: int = 0
     hashes: list[bytes] = field(default_factory=list)
     last_time: int = 0
-    rows: bytes = b""
+    rows: bytearray | bytes = b""
     happenings: list[Happening] = field(default_factory=list)
     headers: list[bytes] = field(default_factory=list)
     state_root: bytes = b""
@@ -116,7 +116,7 @@ class Checked:
 
     def custody_rows(self) -> Iterator[bytes]:
         """The custody events one by one, in order."""
-        return (self.rows[at : at + ROW] for at in range(0, len(self.rows), ROW))
+        return (bytes(self.rows[at : at + ROW]) for at in range(0, len(self.rows), ROW))
 
 
 class _Wrong(Exception):
@@ -169,7 +169,7 @@ class Checker:
             outcome.fault = Fault(wrong.check, number, f"Block {number} ({chunk.place}): {wrong.sentence}.")
         except (InvalidEncoding, InvalidSignature) as error:
             outcome.fault = Fault("chain", number, f"Block {number} ({chunk.place}): {error}")
-        outcome.rows = b"".join(rows)
+        outcome.rows = bytearray().join(rows)
         return outcome
 
     def _block(self, shown: blocks.ShownBlock, number: int, outcome: Checked, rows: list[bytes]) -> None:

@@ -25,6 +25,7 @@ import orjson
 
 from ledger.audit.blocks import Chunk, Network, Source, Tail
 from ledger.audit.checking import Checked, Checker
+from ledger.audit.wording import counted
 from ledger.config import CONTRACTS
 from ledger.errors import ChainViolation, InvalidExport
 
@@ -276,7 +277,9 @@ class ExportSource:
         at = self._file.tell()
         data = self._file.read(count)
         if len(data) != count:
-            raise self._refused(at, f"the file ends, {count - len(data)} bytes too early: it was cut off")
+            raise self._refused(
+                at, f"the file ends, {counted(count - len(data), 'byte', 'bytes')} too early: it was cut off"
+            )
         return data
 
     def _refused(self, at: int, rule: str) -> InvalidExport:

@@ -5,11 +5,13 @@ it of its consignment, of its second consignment and of its signer, so that a hi
 `events.jsonl` has the other events, `headers.bin` the headers of a chain that seals them (each after its length, 4 bytes),
 `findings.jsonl` what is odd, `position.json` how far all of it reaches: block, hash,
 lengths, and a SHA-256 over each of the first three, and over itself. Going on means folding the rows again: no node, no
-signatures. The hashes find what was damaged; whoever can write all of the folder can write another replay into it.
+signatures. The hashes find what was damaged; whoever can write all of the folder can write another replay into it. One
+process writes at a time: it holds a lock on the file `lock`, which ends with it, however it ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -21,7 +23,7 @@ import orjson
 from ledger.audit.checking import ROW, Happening
 from ledger.config import write_atomically
 from ledger.core.findings import Finding, FindingKind
-from ledger.errors import JournalUnusable
+from ledger.errors import JournalInUse, JournalUnusable
 
 _SCHEMA = "cargo-audit-journal/3"
 _READ_ROWS = 4_096
@@ -71,6 +73,7 @@ class Journal:
             network: What `Position.network` must be.
 
         Raises:
+            JournalInUse: Another one has it open.
             JournalUnusable: It is of another chain, or its files were altered or cut off.
         """
         self.folder = folder
@@ -79,11 +82,12 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise JournalUnusable(str(folder), error.strerror or "it can't be made") from None
-        self.position = position = self._read_position()
-        self.acts = 0 if position is None else position.acts
-        self.findings = 0
         self._files: list[BinaryIO] = []
+        self._lock = self._locked()
         try:
+            self.position = position = self._read_position()
+            self.acts = 0 if position is None else position.acts
+            self.findings = 0
             self._acts = self._open("acts.rows", self.acts * ROW)
             self._events = self._open("events.jsonl", 0 if position is None else position.events)
             self._headers = self._open("headers.bin", 0 if position is None else position.headers)
@@ -93,6 +97,18 @@ class Journal:
         except BaseException:
             self.close()
             raise
+
+    def _locked(self) -> BinaryIO:
+        try:
+            lock = (self.folder / "lock").open("ab")
+        except OSError as error:
+            raise JournalUnusable(str(self.folder), error.strerror or "it can't be written") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise JournalInUse(str(self.folder)) from None
+        return lock
 
     def _require_unchanged(self) -> None:
         position = self.position
@@ -257,6 +273,7 @@ class Journal:
         """Close the files; they stay."""
         for file in self._files:
             file.close()
+        self._lock.close()
 
 
 def _sha256(position: dict[str, Any]) -> str:

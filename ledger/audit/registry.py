@@ -12,6 +12,7 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.exceptions import DecodingError
 
 from ledger.audit.checking import Happening
+from ledger.audit.wording import counted
 from ledger.core.custody import Standing
 from ledger.core.findings import party_text
 from ledger.core.identifiers import Party
@@ -212,7 +213,7 @@ class Registry:
                 "AdministrationRegistry",
                 1,
                 self._founded_in,
-                f"the network was founded by {founders} administrations; at least {_LEAST_FOUNDERS} are needed",
+                f"the network was founded by {counted(founders, 'administration', 'administrations')}; at least {_LEAST_FOUNDERS} are needed",
             )
 
     def _is_founding(self, event: Happening) -> bool:

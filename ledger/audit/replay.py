@@ -11,11 +11,13 @@ verdict: the error is raised, and the same folder goes on later; so it is with a
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time as clock
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -29,6 +31,7 @@ from ledger.audit.journal import Journal
 from ledger.audit.processes import Processes
 from ledger.audit.result import NAMES, Counts, Replayed
 from ledger.audit.sealed import Seals
+from ledger.audit.wording import counted
 from ledger.config import CONTRACTS
 from ledger.core import slots, state_proof
 from ledger.core.records import keccak
@@ -45,6 +48,7 @@ from ledger.errors import (
 )
 
 _NOTE_SECONDS = 5.0  # how often the journal's position is noted
+_COLLECTED_AFTER = 200_000  # objects: Python looks for circles after 700, which costs a tenth of all judging
 Progress = Callable[[int, int], None]
 """Told how many blocks are done, of how many."""
 
@@ -92,12 +96,25 @@ def replay(source: Source, settings: Settings, progress: Progress | None = None)
     Raises:
         ChainMismatch: The source is of another network than the trust file.
         ChainUnavailable: The node gave no usable answer; the journal can be gone on with.
+        JournalInUse: Another replay is at work in the folder.
         JournalUnusable: The folder is of another replay, or altered.
         CheckingInterrupted: A process that checks blocks was killed; the journal can be gone on with.
         InvalidExport: The file is cut off, altered, or no export.
     """
     source.network.require_trusted(settings.trust)
-    return _Replay(source, settings, progress or (lambda done, total: None)).run()
+    with _rarely_collected():
+        return _Replay(source, settings, progress or (lambda done, total: None)).run()
+
+
+@contextmanager
+def _rarely_collected() -> Iterator[None]:
+    """States by the hundred thousand come and go, none in a circle: they are not looked through again and again."""
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECTED_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Ended(Exception):
@@ -224,7 +241,7 @@ class _Replay:
             )
         self._require_as_before(outcome)
         self._is_whole = False
-        rows = bytearray(outcome.rows)
+        rows = outcome.rows if isinstance(outcome.rows, bytearray) else bytearray(outcome.rows)
         try:
             at = first_new = self._first_new(rows)
             for event in outcome.happenings:
@@ -333,46 +350,76 @@ class _Replay:
         counts = self._counts()
         return (
             Check(
-                "chain", "VALID", f"{counts.blocks} blocks follow each other by hash, to block {self._block}."
+                "chain",
+                "VALID",
+                counted(counts.blocks, "block follows the one before it", "blocks follow each other")
+                + f" by hash, to block {self._block}.",
             ),
             Check(
-                "receipts", "VALID", f"{self._receipts} receipts are all that their headers name, unchanged."
+                "receipts",
+                "VALID",
+                counted(
+                    self._receipts,
+                    "receipt is all that its header names, unchanged.",
+                    "receipts are all that their headers name, unchanged.",
+                ),
             ),
             Check(
                 "sequences",
                 "VALID",
-                f"{counts.events} events stand without a gap from the first to the last.",
+                counted(counts.events, "event stands", "events stand")
+                + " without a gap from the first to the last.",
             ),
             Check(
                 "signatures",
                 signatures,
-                f"{self._signatures + len(log.closed)} signatures are by whom the events say."
+                counted(
+                    self._signatures + len(log.closed),
+                    "signature is by whom the event says.",
+                    "signatures are by whom the events say.",
+                )
                 if recovers
                 else "Signatures were not recovered, as asked for: who signed what rests on the contracts alone.",
             ),
             Check(
                 "authority",
                 "VALID",
-                f"{counts.accounts} accounts and {len(fold.registry.administrations)} administrations by the registry's "
-                f"rules; every signer might sign when it did. {fold.registry.consents} enrolments show the account's own "
-                "signature.",
+                f"{counted(counts.accounts, 'account', 'accounts')} and "
+                f"{counted(fold.registry.administrations, 'administration', 'administrations')} by the registry's rules; "
+                "every signer might sign when it did. "
+                + counted(
+                    fold.registry.consents,
+                    "enrolment shows the account's own signature.",
+                    "enrolments show the account's own signature.",
+                ),
             ),
             Check(
                 "custody",
                 "VALID",
-                f"{counts.records} records of {counts.consignments} consignments obey every rule.",
+                f"{counted(counts.records, 'record', 'records')} of "
+                f"{counted(counts.consignments, 'consignment', 'consignments')} "
+                f"{'obeys' if counts.records == 1 else 'obey'} every rule.",
             ),
             Check(
                 "heads",
                 "SKIPPED" if log.without_proof else "VALID",
-                f"{log.proofs} of {log.proofs + log.without_proof} heads that follow another are shown to extend it; "
-                f"{log.heads} heads in all.",
+                f"{log.proofs} of "
+                + counted(
+                    log.proofs + log.without_proof,
+                    "head that follows another is shown to extend it; ",
+                    "heads that follow another are shown to extend it; ",
+                )
+                + f"{counted(log.heads, 'head', 'heads')} in all.",
             ),
             Check(
                 "closures",
                 "VALID",
-                f"{len(log.closed)} manifests were closed once each, by those who may; the former one is shown in "
-                f"{log.formers}.",
+                counted(
+                    log.closed,
+                    "manifest was closed, once and by one who may; ",
+                    "manifests were closed once each, by those who may; ",
+                )
+                + f"the former one is shown in {log.formers}.",
             ),
             self._contracts(tail),
             self._seals.judge(tail.successors),
@@ -397,12 +444,13 @@ class _Replay:
                     )
                 slot = keccak(slots.SEQUENCES[name].to_bytes(32, "big"))
                 word = nodes.value(account.storage_root, slot)
-                counted = 0 if word is None else state_proof.decode_slot(word) & (1 << 64) - 1
-                if counted != self._fold.sequences[name]:
+                count = 0 if word is None else state_proof.decode_slot(word) & (1 << 64) - 1
+                if count != self._fold.sequences[name]:
                     return Check(
                         "contracts",
                         "INVALID",
-                        f"{name} counted {counted} events at block {self._block}; {self._fold.sequences[name]} were read.",
+                        f"{name} counted {counted(count, 'event', 'events')} at block {self._block}; read were "
+                        f"{self._fold.sequences[name]}.",
                     )
         except (StateProofError, InvalidEncoding) as error:
             return Check("contracts", "INVALID", f"The state of the last block is not shown: {error}")

@@ -14,7 +14,7 @@ import orjson
 import pyarrow
 from pyarrow import parquet
 
-from ledger.audit.checking import ROW, Checked, custody_record
+from ledger.audit.checking import Checked, custody_record
 from ledger.core.findings import kind_name, party_text
 from ledger.core.records import ZERO16, ZERO32
 
@@ -82,7 +82,7 @@ class Tables:
 
     def see(self, outcome: Checked) -> None:
         """Write a chunk's events."""
-        rows = [_record(outcome.rows[at : at + ROW]) for at in range(0, len(outcome.rows), ROW)]
+        rows = [_record(row) for row in outcome.custody_rows()]
         if rows:
             self._records.write_table(pyarrow.Table.from_pylist(rows, _RECORDS))
         if outcome.happenings:

@@ -25,6 +25,7 @@ from ledger.cli.options import (
     profile_option,
 )
 from ledger.cli.output import Output, Page
+from ledger.cli.words import counted
 from ledger.core.identifiers import Party
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ def compare(
             [(each.kind, each.where, each.block, each.what, each.command) for each in found],
             empty=f"All agree, up to block {data['block']}: {', '.join(data['compared'])}.",
         )
-        page.line(f"The replay is {data['verdict']}; {len(found)} differences.", style="bold")
+        page.line(f"The replay is {data['verdict']}; {counted(len(found), 'difference')}.", style="bold")
 
     out.answer(data, show)
     if found:
@@ -522,8 +523,9 @@ def show_replay(page: Page, replayed: Replayed) -> None:
     """Tell a person what came of a replay."""
     counts = replayed.counts
     page.line(
-        f"{counts.records} custody records of {counts.consignments} consignments, {counts.heads} tree heads and "
-        f"{counts.closures} closed manifests in {counts.blocks} blocks, from {replayed.source}.",
+        f"{counted(counts.records, 'custody record')} of {counted(counts.consignments, 'consignment')}, "
+        f"{counted(counts.heads, 'tree head')} and {counted(counts.closures, 'closed manifest')} in "
+        f"{counted(counts.blocks, 'block')}, from {replayed.source}.",
         style="bold",
     )
     page.table(

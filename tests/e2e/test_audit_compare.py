@@ -53,7 +53,7 @@ def test_all_three_agree_on_what_happened(audited, tmp_path, monkeypatch):
     change(audited, sqlalchemy.delete(t.chain_custody).where(t.chain_custody.c.sequence == 3))
     result = CliRunner().invoke(app, words, prog_name="cargo-ledger")
     assert result.exit_code == 1
-    assert "missing" in result.output and "1 differences" in result.output
+    assert "missing" in result.output and "1 difference." in result.output
 
 
 CUSTODY, CLOSURES, HEADS = t.chain_custody, t.chain_closures, t.chain_heads

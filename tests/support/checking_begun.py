@@ -4,6 +4,9 @@ import os
 import signal
 from multiprocessing.connection import Connection
 
+from ledger.audit import processes
+from ledger.audit.checking import Checked
+
 
 def killed_while_answering():
     """In a process that checks: what answers with half an answer, and is killed."""
@@ -17,6 +20,17 @@ def killed_while_answering():
         return bytes(1_000)
 
     return check
+
+
+def killed_among_its_rows():
+    """In a process that checks: what answers, sends half of the rows that belong to it, and is killed."""
+
+    def half(connection, data):
+        os.write(connection.fileno(), data[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    processes._send = half
+    return lambda chunk: Checked(chunk.first, rows=bytearray(3_200))
 
 
 def nothing_begins():

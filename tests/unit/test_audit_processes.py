@@ -83,9 +83,10 @@ def test_a_process_that_is_killed_is_named_and_the_replay_goes_on_where_it_was(t
     assert resumed[:2] == result_of(Slow(5_604, alive=467), tmp_path / "anew", 0)[:2]
 
 
-def test_a_process_that_is_killed_after_half_of_its_answer_is_named(capfd):
+@pytest.mark.parametrize("begin", ["killed_while_answering", "killed_among_its_rows"])
+def test_a_process_that_is_killed_after_half_of_its_answer_is_named(capfd, begin):
     """A pool of the standard library waits for the other half for ever."""
-    with Processes(2, checking_begun.killed_while_answering) as processes:
+    with Processes(2, getattr(checking_begun, begin)) as processes:
         wait_until_begun(processes)
         answer = processes.submit(SimpleNamespace(first=7, last=9))
         with pytest.raises(CheckingInterrupted, match="checked blocks 7 to 9 ended without an answer"):

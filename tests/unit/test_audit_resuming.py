@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from ledger.audit import export_file
 from ledger.audit.export_file import ExportSource
 from ledger.audit.replay import Settings, replay
-from ledger.errors import JournalUnusable
+from ledger.errors import JournalInUse, JournalUnusable
 
 BENCH_FILE = Path(__file__).parents[2] / "bench" / "generated_chain.py"
 BENCH = runpy.run_path(str(BENCH_FILE))
@@ -151,3 +152,34 @@ def test_a_replay_does_not_go_on_with_an_export_that_ends_before(export, folder,
     BENCH["write"](tmp_path / "short.audit", 1_400)
     with pytest.raises(JournalUnusable, match=r"the export short\.audit only block 4"):
         judged(ExportSource(tmp_path / "short.audit"), folder)
+
+
+def test_two_replays_do_not_work_in_one_folder_and_the_second_says_so(export, tmp_path):
+    """By a process that stands still: it holds the folder until it is gone, and what it wrote stays as it was."""
+    folder = tmp_path / "replay"
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM, export, folder])
+    try:
+        until = time.monotonic() + 60
+        while not (folder / "position.json").exists():
+            assert program.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        with pytest.raises(JournalInUse, match=r"Another replay is at work in .*replay"):
+            judged(ExportSource(export), folder)
+    finally:
+        program.kill()
+        program.wait()
+    assert judged(ExportSource(export), folder) == judged(ExportSource(export))
+
+
+@pytest.mark.parametrize("lives", [1, 2])
+def test_the_sentences_of_the_checks_count_as_people_do(lives):
+    """One of a thing is one; the shortest chain has one consignment."""
+    _, counts, checks = judged(BENCH["Generated"](12 * lives))
+    said = " ".join(sentence for _, sentence in checks)
+    assert counts.consignments == lives
+    assert (
+        f"of {lives} consignment{'s' * (lives > 1)} obey every rule" in said
+    ) and "1 administration " in said
+    assert not re.search(
+        r"\b1 (blocks|receipts|events|signatures|accounts|administrations|records|heads|manifests)\b", said
+    )

@@ -15,9 +15,10 @@ from typing import TypeVar
 from ledger.audit.checking import Happening
 from ledger.audit.log import Closure
 from ledger.audit.questions.form import Asked, Chronicle, Row, Unit, cite
-from ledger.audit.questions.walking import Components, counted, hexed, number_after, short, when
+from ledger.audit.questions.walking import Components, hexed, number_after, short, when
 from ledger.audit.registry import AccountHistory
 from ledger.audit.result import Act, standing_of
+from ledger.audit.wording import counted
 from ledger.core.custody import Custody
 from ledger.core.findings import kind_name, party_text
 from ledger.core.records import CustodyKind, Role

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.audit.questions.form import Asked, Chronicle, Cited, Held, Row, Unit, cite
-from ledger.audit.questions.walking import counted, details, hexed, short, when
+from ledger.audit.questions.walking import details, hexed, short, when
 from ledger.audit.result import Act, history_of
+from ledger.audit.wording import counted
 from ledger.core.records import CustodyKind, manifest_id
 from ledger.errors import InvalidQuestion, NotFound, TooMuchConnected
 

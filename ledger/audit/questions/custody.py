@@ -9,7 +9,6 @@ from ledger.audit.questions.form import Asked, Chronicle, Row, Unit, cite
 from ledger.audit.questions.walking import (
     NOT_DISCLOSED,
     Components,
-    counted,
     details,
     downwards,
     hexed,
@@ -22,6 +21,7 @@ from ledger.audit.questions.walking import (
     when,
 )
 from ledger.audit.result import Act, ConsignmentHistory, history_of
+from ledger.audit.wording import counted
 from ledger.core.custody import Hold
 from ledger.core.findings import kind_name, party_text
 from ledger.core.records import CustodyKind as K

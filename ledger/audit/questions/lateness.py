@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from ledger.audit.log import Closure
 from ledger.audit.questions.form import Asked, Chronicle, Row, Unit, cite
-from ledger.audit.questions.walking import counted, hexed, number_after, short, when
+from ledger.audit.questions.walking import hexed, number_after, short, when
 from ledger.audit.result import Act
+from ledger.audit.wording import counted
 from ledger.core.findings import LATE_SECONDS, kind_name, party_text
 from ledger.core.signatures import checksummed
 

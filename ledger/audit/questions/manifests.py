@@ -9,7 +9,6 @@ from ledger.audit.log import Closure, Head
 from ledger.audit.questions.form import Asked, Chronicle, Cited, Held, Lodged, Row, Unit, cite
 from ledger.audit.questions.walking import (
     Components,
-    counted,
     downwards,
     hexed,
     number_after,
@@ -19,6 +18,7 @@ from ledger.audit.questions.walking import (
     when,
 )
 from ledger.audit.result import Act
+from ledger.audit.wording import counted
 from ledger.core.findings import party_text
 from ledger.core.records import CustodyKind, ManifestReason, manifest_id
 from ledger.errors import NotFound, TooMuchConnected

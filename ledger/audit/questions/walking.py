@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from ledger.audit.questions.form import Asked, Chronicle, Held, Row
+from ledger.audit.questions.form import Asked, Chronicle, Held
 from ledger.audit.result import Act, standing_of
 from ledger.core.custody import Custody
 from ledger.core.findings import time_text
@@ -111,12 +111,6 @@ class Components(Generic[_Found]):
             acts, connected = self._chronicle.connected(consignment)
             self._last = frozenset(connected), self._find(acts, connected)
         return self._last[1]
-
-
-def counted(rows: Sequence[Row] | int, one: str, many: str) -> str:
-    """So many of something, in words."""
-    count = rows if isinstance(rows, int) else len(rows)
-    return f"1 {one}" if count == 1 else f"{count} {many}"
 
 
 def when(seconds: int) -> str:
