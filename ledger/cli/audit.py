@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import audit_fsck, files, joint, options, outcome
+from ledger.cli.extra import require_extra
 from ledger.cli.options import (
     JsonOption,
     ProcessesOption,
@@ -547,22 +548,6 @@ def show_replay(page: Page, replayed: Replayed) -> None:
         f"{replayed.verdict} as of block {replayed.block}.",
         style="bold green" if replayed.verdict == "VALID" else "bold red",
     )
-
-
-class _ExtraMissing(outcome.CommandError):
-    """Exports need packages that only an auditor installs."""
-
-    code = outcome.Exit.USAGE
-
-
-def require_extra() -> None:
-    """Refuse before any work if the packages of an auditor are not installed."""
-    try:
-        import jinja2  # noqa: F401
-        import pyarrow  # noqa: F401  only whether it is there
-        import zstandard  # noqa: F401
-    except ImportError as error:
-        raise _ExtraMissing(f"{error.name} is missing: install cargo-ledger[audit].") from None
 
 
 app.add_typer(joint.app)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ledger.cli import files, outcome
+from ledger.cli.extra import require_extra
 from ledger.cli.options import (
     JsonOption,
     ProcessesOption,
@@ -32,6 +33,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "cargo-ledger audit fsck --trust sg.trust.json --wrapping-keys /etc/cargo-ledger/wrapping-keys",
         "cargo-ledger audit fsck box.evidence.json --trust sg.trust.json --json",
+        "cargo-ledger audit fsck --export chain.audit --trust sg.trust.json",
         "cargo-ledger audit fsck --trust sg.trust.json --repair",
     )
 )
@@ -53,6 +55,15 @@ def fsck(
     profile: Annotated[
         Path | None,
         profile_option("Chain profile of the node to read; without one nothing is held against the chain."),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="FILE",
+            parser=file_to_read,
+            help="An `audit export`, read in the place of a node; what it can't show is said, and the exit code 3 then.",
+        ),
     ] = None,
     wrapping_keys: Annotated[
         Path | None,
@@ -84,9 +95,12 @@ def fsck(
     from ledger.config import ChainProfile
     from ledger.store import Store
 
+    if export is not None:
+        require_extra()
     out = Output(as_json)
     wanted = Wanted(
-        profile=None if profile is None else ChainProfile.load(profile),
+        profile=None if profile is None or export is not None else ChainProfile.load(profile),
+        export=export,
         trust=None if trust is None else files.read_trust(trust),
         wrapping_keys=wrapping_keys,
         evidence=evidence or [],

@@ -14,8 +14,10 @@ import faulty_node
 import fsck_life
 import ledger_at_work
 import pytest
+import sqlalchemy
 from fsck_damage import DAMAGES, batches, flip
 from ledger_at_work import until
+from proof import form
 from typer.testing import CliRunner
 from vaults import vault_at
 
@@ -165,6 +167,38 @@ def test_each_corruption_is_found_by_its_name(name, look_at):
         assert found_by(outcome, *expected), told(outcome)
     tables = set().union(*(DAMAGES[each].tables for each in BATCH_OF[name]))
     assert {each.where for each in outcome.found} <= tables, told(outcome)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(life, postgres):
+    """A database of PostgreSQL, with the whole one's rows anew for each batch; its identity stands."""
+    with contextlib.closing(Store(postgres.create("fsck_all"), create=True)) as store:
+        yield store
+
+
+def poured(sqlite, store):
+    """Put every row of a database of SQLite into one of PostgreSQL."""
+    with contextlib.closing(Store(f"sqlite:///{sqlite}")) as whole, whole.read() as session:
+        with store.write() as own:
+            for table in reversed(t.METADATA.sorted_tables):
+                own._connection.execute(sqlalchemy.delete(table))
+            for table in t.METADATA.sorted_tables:
+                rows = [dict(row._mapping) for row in session.every(table)]
+                if rows:
+                    own._connection.execute(sqlalchemy.insert(table), rows)
+
+
+@pytest.mark.parametrize("batch", batches()[: form(4, 1_000)], ids=lambda batch: batch[0])
+def test_the_same_corruptions_are_found_on_postgresql(batch, life, opened, on_postgresql, wanted, judged):
+    fsck_life.set_back(life["folder"] / "life.sqlite3", opened.path)
+    for name in batch:
+        DAMAGES[name].plant(opened.path, life)
+    poured(opened.path, on_postgresql)
+    outcome = look(on_postgresql, wanted, judged, unseen)
+    assert outcome.verdict == "INVALID"
+    for name in batch:
+        for expected in DAMAGES[name].expected:
+            assert found_by(outcome, *expected), f"{name}: {expected}\n{told(outcome)}"
 
 
 PLACES = {

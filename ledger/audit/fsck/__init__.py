@@ -2,6 +2,7 @@
 
     found    what is told of a difference, and how two ordered tables are held side by side
     anew     the chain's tables made anew from blocks that the replay judges
+    offline  the same from an export, without a node
     chain    those tables, the blocks and their place
     told     the feed
     log      accepted manifests, their promises, the tree and its heads

@@ -8,18 +8,23 @@ same. Blocks that are not final yet come from the node as the service gets them.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from ledger import tables as t
 from ledger.audit import blocks
 from ledger.audit.blocks import Chunk, Network, Source, Tail
+from ledger.audit.checking import _Wrong as Unsound
+from ledger.audit.checking import plain
 from ledger.chain import Block, Chain, Event
 from ledger.core import headers, receipts, rlp
-from ledger.errors import ChainUnavailable, InvalidEncoding
+from ledger.errors import ChainUnavailable, LedgerError
 from ledger.indexing import Gap, Indexer
-from ledger.store import Store
+from ledger.store import Session, Store
 
+# What blocks raise that are none: the replay judges the same ones beside this, and says what is wrong with them.
+_UNREADABLE = (LedgerError, Unsound, Gap, LookupError, TypeError, ValueError)
 _HASHES_AT_A_TIME = 100  # blocks whose transactions are asked for at once
 
 
@@ -32,6 +37,7 @@ class Anew:
     """
 
     def __init__(self, chain: Chain) -> None:
+        """Make one of a chain, whose node is asked for what blocks do not hold."""
         self._chain = chain
         self._folder = tempfile.TemporaryDirectory(prefix="cargo-fsck-")
         self.store = Store(f"sqlite:///{self._folder.name}/anew.sqlite3", create=True)
@@ -60,13 +66,29 @@ class Anew:
         if self.fault is not None:
             return
         try:
-            self._indexer.begin()
-            self._put([each for each in self._shown(chunk) if each[0].number > self.last])
-        except (InvalidEncoding, Gap, ChainUnavailable) as error:
-            self.fault = str(error)
+            self._take(self._shown(chunk))
+        except _UNREADABLE as error:
+            self.fault = str(error) or type(error).__name__
+
+    def borrow(self, session: Session) -> None:
+        """Take what a database says of blocks that were not read here for what it is: else it would seem made up.
+
+        Rows of blocks up to `last` are never taken; what is beyond is to be told as not checked.
+        """
+        last = self.last
+        with self.store.write() as own:
+            own.rewind(last)  # what was borrowed before
+            for table in t.DERIVED:
+                key = [column.name for column in table.primary_key.columns]
+                for row in session.every(table, *table.primary_key.columns):
+                    if row.block_number > last:
+                        values = dict(row._mapping)
+                        own.put_right(table, {name: values[name] for name in key}, values)
 
     def follow(self, last: int) -> None:
         """Take blocks that are not final yet, up to one, as far as the node has them."""
+        with self.store.write() as session:
+            session.rewind(self.last)  # what was borrowed before
         while self.fault is None and self.last < last:
             before = self.last
             with self.store.read() as session:
@@ -76,15 +98,19 @@ class Anew:
                 return
             self._put([(block, self._chain.events(block))])
 
+    def _take(self, shown: list[tuple[Block, list[Event]]]) -> None:
+        self._indexer.begin()
+        self._put([each for each in shown if each[0].number > self.last])
+
     def _put(self, taken: list[tuple[Block, list[Event]]]) -> None:
         if taken:
             with self.store.write() as session:
                 self._indexer.take(session, taken, None)
 
     def _shown(self, chunk: Chunk) -> list[tuple[Block, list[Event]]]:
-        found: list[tuple[Block, list[tuple[int, int, receipts.Log]]]] = []
+        found: list[tuple[Block, list[tuple[int, int, receipts.Log]], Mapping[int, bytes]]] = []
         consensus: headers.Consensus | None = "qbft" if self._chain.profile.kind == "qbft" else None
-        for shown in blocks.decode(chunk.data):
+        for shown in blocks.decode(plain(chunk)):
             header = headers.decode(shown.header)
             block = Block(
                 header.number,
@@ -93,9 +119,9 @@ class Anew:
                 header.timestamp,
                 has_logs=True,
             )
-            found.append((block, list(self._logs(shown.receipts))))
-        hashes = self._transactions([block for block, logs in found if logs])
-        return [(block, self._events(block, logs, hashes.get(block.number, []))) for block, logs in found]
+            found.append((block, list(self._logs(shown.receipts)), shown.transactions))
+        hashes = self._transactions([(block, signed) for block, logs, signed in found if logs])
+        return [(block, self._events(block, logs, hashes.get(block.number, {}))) for block, logs, _ in found]
 
     def _logs(self, shown: tuple[bytes, ...]) -> Iterator[tuple[int, int, receipts.Log]]:
         """Our contracts' logs: place of the transaction, place of the log, the log."""
@@ -110,14 +136,8 @@ class Anew:
                 place += 1
 
     def _events(
-        self, block: Block, logs: list[tuple[int, int, receipts.Log]], hashes: list[str]
+        self, block: Block, logs: list[tuple[int, int, receipts.Log]], hashes: Mapping[int, str]
     ) -> list[Event]:
-        if not logs:
-            return []
-        if any(at >= len(hashes) for at, _, _ in logs):
-            raise ChainUnavailable(
-                self._chain.shown, f"it shows fewer transactions of block {block.number} than it has receipts"
-            )
         return [
             self._chain.event_of(
                 {
@@ -125,7 +145,7 @@ class Anew:
                     "address": "0x" + log.address.hex(),
                     "topics": ["0x" + topic.hex() for topic in log.topics],
                     "data": "0x" + log.data.hex(),
-                    "transactionHash": hashes[at],
+                    "transactionHash": self._hash(block, at, hashes),
                     "transactionIndex": hex(at),
                     "logIndex": hex(place),
                 },
@@ -134,16 +154,24 @@ class Anew:
             for at, place, log in logs
         ]
 
-    def _transactions(self, of: list[Block]) -> dict[int, list[str]]:
-        """The hashes of the transactions of some blocks, by number."""
-        found: dict[int, list[str]] = {}
+    def _hash(self, block: Block, at: int, hashes: Mapping[int, str]) -> str:
+        """The hash of the transaction at a place of a block."""
+        if at not in hashes:
+            raise ChainUnavailable(
+                self._chain.shown, f"it shows fewer transactions of block {block.number} than it has receipts"
+            )
+        return hashes[at]
+
+    def _transactions(self, of: list[tuple[Block, Mapping[int, bytes]]]) -> dict[int, dict[int, str]]:
+        """The hashes of the transactions of some blocks, by number and place."""
+        found: dict[int, dict[int, str]] = {}
         for first in range(0, len(of), _HASHES_AT_A_TIME):
             some = of[first : first + _HASHES_AT_A_TIME]
-            asked = [("0x" + block.hash.hex(), False) for block in some]
+            asked = [("0x" + block.hash.hex(), False) for block, _ in some]
             answers: list[Any] = self._chain.ask_many("eth_getBlockByHash", asked)
-            for block, answer in zip(some, answers, strict=True):
+            for (block, _), answer in zip(some, answers, strict=True):
                 try:
-                    found[block.number] = [str(each) for each in answer["transactions"]]
+                    found[block.number] = {at: str(each) for at, each in enumerate(answer["transactions"])}
                 except (TypeError, KeyError):
                     raise ChainUnavailable(
                         self._chain.shown, f"it shows no transactions of block {block.number}"

@@ -11,6 +11,7 @@ from sqlalchemy import Table
 
 from ledger import tables as t
 from ledger.audit.fsck.found import Checked, Corruption, Row, differing, side_by_side
+from ledger.audit.fsck.offline import NO_TIME
 from ledger.config import CONTRACTS
 from ledger.rows.chain import KEPT_BLOCKS
 from ledger.store import Session
@@ -120,6 +121,8 @@ def _blocks(checked: Checked) -> Iterator[Difference]:
     for (number,), our, their in side_by_side(ours, theirs, ("number",)):
         follows = before is None or number == before + 1
         before = number
+        if our is not None and their is not None and our["timestamp"] == NO_TIME:
+            our = {**our, "timestamp": their["timestamp"]}
         if our == their or (our is None and follows and checked.through < number <= checked.cursor):
             continue
         yield Difference(table, {"number": number}, our, their)

@@ -44,7 +44,8 @@ class Checked:
 
     Attributes:
         session: The snapshot of the database.
-        chain: What the chain's tables should be, up to block `through`; the snapshot itself where no node was there.
+        chain: What the chain's tables should be, up to block `through`, and from there to `cursor` what the snapshot says; the
+            snapshot itself where nobody showed the chain.
         is_anew: Whether `chain` was made anew.
         through: The last block of both.
         cursor: The newest block that the database has.

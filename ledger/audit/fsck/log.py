@@ -173,7 +173,7 @@ def _counted(checked: Checked, log: Any, leaves: dict[int, bytearray]) -> Iterat
     def wrong(what: str) -> Corruption:
         return checked.of("changed", "log", {"id": log.id}, what)
 
-    restarts = checked.chain.restarts(checked.administration, checked.through)
+    restarts = checked.chain.restarts(checked.administration, checked.cursor)
     if not 1 <= log.epoch <= 1 + restarts or max(leaves) > log.epoch:
         yield wrong(
             f"It is in epoch {log.epoch}; the chain says {1 + restarts}, the newest leaf is of {max(leaves)}."

@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy.exc import DatabaseError
 
 from ledger.audit import compare
-from ledger.audit.blocks import Network
+from ledger.audit.blocks import Network, Source
+from ledger.audit.export_file import ExportSource
 from ledger.audit.fsck import chain as of_chain
 from ledger.audit.fsck import files, log, objects, sending, told
 from ledger.audit.fsck.anew import Anew, Watched
 from ledger.audit.fsck.chain import Difference
 from ledger.audit.fsck.found import Checked, Corruption
+from ledger.audit.fsck.offline import WORD, AnewOffline
 from ledger.audit.fsck.repair import REPAIRED, repair
 from ledger.audit.node import NodeSource
 from ledger.audit.replay import Settings, moving, replay
@@ -40,7 +42,7 @@ _TRIES = 5  # a snapshot is taken of the database while the blocks that it has w
 NOT_DERIVED = (
     "Sessions, spent challenges and who loaded an accompanying file are the service's own word.",
     "Of webhooks only what is sealed (address and secrets) is opened; states, pauses and counts are the service's own word.",
-    "Which transaction an event is of is the node's word: no receipt says it.",
+    "Which transaction an event is of is the word of who shows the blocks: no receipt says it.",
 )
 _IDENTITY = ("administration", "chain_id", "genesis_hash", "registry", "manifest_log", "consignment_ledger")
 
@@ -55,7 +57,8 @@ class Wanted:
         wrapping_keys: The file that opens what is sealed; None where it is not here.
         evidence: Evidence files.
         processes: That check blocks beside this one.
-        repairs: Whether what derives from the chain is put right.
+        repairs: Whether what derives from the chain is put right; not from an export, which does not say all of it.
+        export: An export of the chain, which is read in the place of a node; `profile` is of no use then.
     """
 
     profile: ChainProfile | None
@@ -64,6 +67,7 @@ class Wanted:
     evidence: Sequence[Path] = ()
     processes: int = 0
     repairs: bool = False
+    export: Path | None = None
 
 
 @dataclass(slots=True)
@@ -115,16 +119,31 @@ def fsck(store: Store, wanted: Wanted, stage: Stage) -> Outcome:
         stage: Opens a progress bar.
 
     Raises:
-        StoreError: It is no ledger's database, of another chain, or is to be repaired while a worker is at work.
-        ChainMismatch: The node, the profile and the trust file are not of one chain.
+        StoreError: It is no ledger's database, of another chain, or is to be repaired while a worker is at work or from
+            an export.
+        ChainMismatch: The node or the export, the profile and the trust file are not of one chain.
+        InvalidExport: The export is cut off, altered, or none.
         InvalidProfile: The wrapping keys cannot be used.
     """
-    require_identity(store, wanted.profile)
-    with judging(wanted, stage) as judged:
+    if wanted.repairs and wanted.export is not None:
+        raise StoreError(
+            "Nothing was repaired: an export does not say which transactions custody records are of. Name a node "
+            "(--profile) to repair."
+        )
+    require_identity(store, _network(wanted))
+    with judging(wanted, stage, store) as judged:
         return look(store, wanted, judged, stage)
 
 
-def require_identity(store: Store, profile: ChainProfile | None) -> None:
+def _network(wanted: Wanted) -> Network | None:
+    """The chain that is looked at, as far as it is named."""
+    if wanted.export is not None:
+        with closing(ExportSource(wanted.export)) as source:
+            return source.network
+    return None if wanted.profile is None else Network.of_profile(wanted.profile)
+
+
+def require_identity(store: Store, network: Network | None) -> None:
     """Refuse a database that does not say whose it is, or is of another chain.
 
     Raises:
@@ -138,8 +157,8 @@ def require_identity(store: Store, profile: ChainProfile | None) -> None:
             f"The database at {store.place} does not say whose it is ({', '.join(missing)} missing): it is no ledger's, or "
             "damaged there. Restore it from a backup."
         )
-    if profile is not None:
-        compare.require_same_chain(there, Network.of_profile(profile))
+    if network is not None:
+        compare.require_same_chain(there, network)
 
 
 # ------------------------------------------------------------------------------------------------------------ the chain
@@ -165,23 +184,37 @@ class Judged:
 
 
 @contextmanager
-def judging(wanted: Wanted, stage: Stage) -> Iterator[Judged]:
+def judging(wanted: Wanted, stage: Stage, store: Store | None = None) -> Iterator[Judged]:
     """Judge the chain, and make its tables anew on the way.
 
+    Args:
+        wanted: What is looked at.
+        stage: Opens a progress bar.
+        store: The database that is looked at: needed where an export is read, for what that does not say.
+
     Raises:
-        ChainMismatch: The node, the profile and the trust file are not of one chain.
+        ChainMismatch: The node or the export, the profile and the trust file are not of one chain.
+        InvalidExport: The export is cut off, altered, or none.
     """
     judged = Judged()
-    if wanted.profile is None or wanted.trust is None:
-        what = "chain profile" if wanted.profile is None else "trust file"
+    if wanted.trust is None or (wanted.profile is None and wanted.export is None):
+        what = "trust file" if wanted.trust is None else "chain profile and no export"
         judged.unchecked.append(f"No {what} was named. {_ITSELF}")
         yield judged
         return
     with ExitStack() as open_ones:
         try:
-            judged.node = open_ones.enter_context(closing(Chain(wanted.profile)))
-            anew = open_ones.enter_context(Anew(judged.node))
-            source = open_ones.enter_context(closing(Watched(NodeSource(Chain(wanted.profile)), anew)))
+            given: Source
+            if wanted.export is not None:
+                given = open_ones.enter_context(closing(ExportSource(wanted.export)))
+                assert store is not None  # noqa: S101  see above
+                anew: Anew = open_ones.enter_context(AnewOffline(given.network, store))
+            else:
+                assert wanted.profile is not None  # noqa: S101  just looked at
+                judged.node = open_ones.enter_context(closing(Chain(wanted.profile)))
+                anew = open_ones.enter_context(Anew(judged.node))
+                given = open_ones.enter_context(closing(NodeSource(Chain(wanted.profile))))
+            source = Watched(given, anew)
             total = source.last - source.network.first_block + 1
             settings = Settings(wanted.trust, None, wanted.processes)
             with stage("replaying blocks", total) as advance:
@@ -191,12 +224,15 @@ def judging(wanted: Wanted, stage: Stage) -> Iterator[Judged]:
             judged.unchecked.append(f"The node was of no use: {error} {_ITSELF}")
         else:
             _conclude(judged, replayed, anew)
-            if replayed.digest is not None:
+            if judged.node is None:
+                judged.unchecked += (WORD, _NO_STORAGE)
+            elif replayed.digest is not None:
                 with stage("reading contract storage", None):
                     _storage(judged, replayed)
         yield judged
 
 
+_NO_STORAGE = "Contract storage was not read: an export holds of it but the contracts' code and event counts."
 _ITSELF = "The chain's tables were held against nothing but themselves."
 
 
@@ -234,7 +270,7 @@ def _storage(judged: Judged, replayed: Replayed) -> None:
 
 def look(store: Store, wanted: Wanted, judged: Judged, stage: Stage) -> Outcome:
     """Look through a database and evidence files, with what is known of the chain; as `fsck`."""
-    require_identity(store, wanted.profile)
+    require_identity(store, _network(wanted))
     return Look(store, wanted, judged, stage).run()
 
 
@@ -279,9 +315,14 @@ class Look:
         while True:  # the service goes on meanwhile
             anew.follow(self._cursor())
             tries -= 1
-            with self._store.snapshot(vault) as session, anew.store.read() as chain:
+            with self._store.snapshot(vault) as session:
                 cursor = session.cursor()
-                if cursor is None or cursor.number <= anew.last or not tries:
+                is_ahead = cursor is not None and cursor.number > anew.last
+                if is_ahead and tries and self._wanted.export is None:
+                    continue
+                if is_ahead:
+                    anew.borrow(session)
+                with anew.store.read() as chain:
                     return self._look(session, chain, vault)
 
     def _cursor(self) -> int:
@@ -306,9 +347,10 @@ class Look:
         if checked.is_anew:
             outcome.block = checked.through
         if checked.through < checked.cursor:
+            place = "on the node's chain (yet)" if self._wanted.export is None else "in the export"
             checked.unchecked.append(
-                f"Blocks {checked.through + 1} to {checked.cursor} were read by the service and are not on the node's "
-                "chain (yet): what derives from them was not compared."
+                f"Blocks {checked.through + 1} to {checked.cursor} were read by the service and are not {place}: what "
+                "derives from them was not compared."
             )
         found: list[Corruption] = []
         with self._stage("asking the database about its file", None):

@@ -283,7 +283,7 @@ def _custody(checked: Checked, row: Any, carried: Any) -> Iterator[str]:
 def _state(checked: Checked, row: Any, digest: bytes, carried: Any) -> Iterator[str]:
     """How far it has come, against the chain; others may send it too, so that only our transactions decide."""
     taken = checked.chain.chain_custody_by_digest(digest)
-    if taken is not None and taken.block_number > checked.through:
+    if taken is not None and taken.block_number > checked.cursor:
         taken = None
     ours = None  # the transaction of ours that brought it on chain
     if taken is not None and carried(taken.transaction_hash) is not None:
