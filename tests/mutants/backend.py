@@ -1058,6 +1058,22 @@ MUTANTS = [
         "lacks_what_another",
     ),
     Mutant(
+        "fsck-silent-export",
+        "ledger/audit/fsck/run.py",
+        "judged.unchecked += (WORD, _NO_STORAGE)",
+        "pass",
+        "tests/e2e/test_audit_fsck_export.py",
+        "whole or command",
+    ),
+    Mutant(
+        "fsck-beyond-the-export",
+        "ledger/audit/fsck/run.py",
+        "                if is_ahead:\n",
+        "                if False:\n",
+        "tests/e2e/test_audit_fsck_export.py",
+        "beyond",
+    ),
+    Mutant(
         "fsck-columns",
         "ledger/audit/fsck/chain.py",
         "        if our != their:\n            yield Difference(table, named",

@@ -2,18 +2,25 @@
 
 import functools
 import runpy
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import fsck_life
 import pytest
 import sealed_headers
 from sealed_headers import ADDRESSES, KEYS
 
+from ledger import tables as t
 from ledger.audit import export_file
 from ledger.audit.blocks import Chunk, ShownBlock, Tail, encode
 from ledger.audit.blocks import decode as blocks_of
+from ledger.audit.fsck.offline import AnewOffline
+from ledger.audit.fsck.run import Wanted, fsck
 from ledger.audit.replay import Settings, replay
 from ledger.core import headers
+from ledger.core.signatures import checksummed
+from ledger.store import Store
 
 BENCH = runpy.run_path(str(Path(__file__).parents[2] / "bench" / "generated_chain.py"))
 FOUR = ADDRESSES[:4]
@@ -21,9 +28,9 @@ RECORDS = 4_000  # seven blocks
 
 
 @functools.cache
-def plain():
+def plain(records):
     """The generated chain without seals."""
-    return tuple(BENCH["Generated"](RECORDS).chunks(1))
+    return tuple(BENCH["Generated"](records).chunks(1))
 
 
 @dataclass
@@ -46,7 +53,7 @@ class Sealed(BENCH["Generated"]):
     def chunks(self, first):
         parent = bytes(32)
         hashed = "qbft" if self.consensus == "qbft" else None
-        for chunk in plain():
+        for chunk in plain(self.records):
             if chunk.first < first:
                 continue
             (block,) = blocks_of(chunk.data)
@@ -145,6 +152,59 @@ def test_a_qbft_header_that_lists_nobody_or_a_trust_file_that_begins_later_is_un
     verdict, check = seals(tmp_path, of_qbft(qbft()), trust_of("qbft", from_block=500))
     assert (verdict, check.status) == ("INDETERMINATE", "ERROR")
     assert "use one that reaches back" in check.message
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The database of a service that read a sealed chain and keeps nothing else, and an export of that chain."""
+    source, path = Sealed(24, seal=qbft(keys=KEYS[:3])), tmp_path / "sg.sqlite3"
+    export_file.write(source, tmp_path / "chain.audit")
+    of = source.network
+    with closing(Store(f"sqlite:///{tmp_path / 'to its end.sqlite3'}", create=True)) as end:
+        with end.write() as session:
+            session.add_block(source.last, bytes(32), 0)
+        with AnewOffline(of, end) as anew:
+            for chunk in source.chunks(1):
+                anew.take(chunk)
+            assert (anew.fault, anew.last) == (None, source.last)
+            fsck_life.set_back(anew.store.path, path)
+    identity = {
+        "administration": "SG",
+        "chain_id": str(of.chain_id),
+        "genesis_hash": "0x" + of.genesis_hash.hex(),
+    }
+    for name, contract in (
+        ("registry", "AdministrationRegistry"),
+        ("manifest_log", "ManifestLog"),
+        ("consignment_ledger", "ConsignmentLedger"),
+    ):
+        identity[name] = checksummed(of.addresses[contract])
+    with closing(Store(f"sqlite:///{path}")) as store:
+        with store.write() as session:
+            session.set_identity(identity)
+            session.begin_epoch(1)
+        yield store, tmp_path / "chain.audit"
+
+
+def test_what_a_service_keeps_of_a_qbft_chain_is_derived_again_from_an_export(kept):
+    store, export = kept
+    wanted = Wanted(None, trust_of("qbft"), export=export)
+
+    def looked(wanted):
+        return fsck(store, wanted, lambda *_: nullcontext(lambda *_: None))
+
+    outcome = looked(wanted)
+    assert (outcome.found, outcome.verdict, outcome.block) == ([], "INDETERMINATE", 2)
+    assert {"changed"} == {
+        each.kind for each in looked(replace(wanted, trust=trust_of("qbft", ADDRESSES[3:7]))).found
+    }
+    with store.write() as session:
+        row = session.first(t.chain_custody, sequence=3)
+        session.put_right(t.chain_custody, {"sequence": 3}, {**row._mapping, "signer": bytes(20)})
+        block = session.first(t.blocks, number=2)
+        session.put_right(t.blocks, {"number": 2}, {**block._mapping, "hash": bytes(32)})
+    found = [(each.kind, each.where, each.id) for each in looked(wanted).found]
+    assert found == [("changed", "chain_custody", "3"), ("changed", "blocks", "2")]
 
 
 # --- Clique
