@@ -48,24 +48,7 @@ class _Session:
 
 
 class Connection:
-    """A client of one administration's service, for one account.
-
-    Safe to use from several threads; the steps of one account on one consignment must still come one after the other.
-
-    Args:
-        base_url: Address of the service, e.g. `http://127.0.0.1:8400`.
-        key: Private key that signs records and signs in, 32 bytes, or what opens it when it is first needed; without it
-            only reading works, where it is open.
-        timeout_seconds: Longest wait for one answer.
-        profile: The chain as the caller knows it; nothing is signed for a service that follows another.
-        retry_seconds: How long a request that got no answer, or 503, is sent again; 0 sends it once.
-        public_url: Where the service says people reach it, if that is not `base_url`: what is signed in to.
-        transport: Another way to reach the service, e.g. `httpx.WSGITransport`; for tests.
-
-    Raises:
-        ServiceError: By every method: the service answered with a problem; `status`, `detail` and `problem` have it.
-        ServiceUnavailable: By every method: there was no answer in time, or 503 until the end.
-    """
+    """A connection to a service, for one account; its arguments and errors are those of `ledger.client.LedgerClient`."""
 
     def __init__(
         self,

@@ -33,15 +33,7 @@ _DAY_SECONDS = 86_400
 
 
 class Wired:
-    """One administration's ledger.
-
-    Args:
-        config: Administration, database, chain and keys.
-        create: Make the database if it is not there.
-
-    Raises:
-        StoreError: The database is missing, or is another administration's or chain's.
-    """
+    """A ledger's parts, wired together; its arguments and errors are those of `ledger.ledger.Ledger`."""
 
     def __init__(self, config: LedgerConfig, *, create: bool = False) -> None:
         self.config = config
