@@ -7,12 +7,13 @@ two are held against: whoever differs from it differs from the sealed blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
 from ledger.audit.blocks import Network
+from ledger.audit.log import Closure, Head
 from ledger.audit.result import Act, Replayed
 from ledger.chain import Chain
 from ledger.config import CONTRACTS
@@ -150,22 +151,28 @@ def _of_accounts(replayed: Replayed) -> Iterator[_Expected]:
 
 
 def _of_log(replayed: Replayed) -> Iterator[_Expected]:
-    for head in replayed.heads():
-        yield _Expected(
-            slots.head(head.administration, head.epoch, head.size),
-            int.from_bytes(head_commitment(head.root, head.anchored_at), "big"),
-            f"The head of size {head.size} of epoch {head.epoch} of {_code(head.administration)}",
-            lambda block=head.block: block,  # type: ignore[misc]
-            f"cargo-ledger audit replay --to {head.block}",
-        )
-    for closure in replayed.closures():
-        yield _Expected(
-            slots.closure(closure.former),
-            int.from_bytes(replayed.fold.log.closed[closure.former], "big"),
-            f"The closure of manifest 0x{closure.former.hex()}",
-            lambda block=closure.block: block,  # type: ignore[misc]
-            f"cargo-ledger manifest show 0x{closure.former.hex()}",
-        )
+    for each in replayed.fold.log_history():
+        yield _head_slot(each) if isinstance(each, Head) else _closure_slot(each)
+
+
+def _head_slot(head: Head) -> _Expected:
+    return _Expected(
+        slots.head(head.administration, head.epoch, head.size),
+        int.from_bytes(head_commitment(head.root, head.anchored_at), "big"),
+        f"The head of size {head.size} of epoch {head.epoch} of {_code(head.administration)}",
+        lambda: head.block,
+        f"cargo-ledger audit replay --to {head.block}",
+    )
+
+
+def _closure_slot(closure: Closure) -> _Expected:
+    return _Expected(
+        slots.closure(closure.former),
+        int.from_bytes(closure.commitment, "big"),
+        f"The closure of manifest 0x{closure.former.hex()}",
+        lambda: closure.block,
+        f"cargo-ledger manifest show 0x{closure.former.hex()}",
+    )
 
 
 def _code(administration: bytes) -> str:
@@ -177,6 +184,8 @@ def _code(administration: bytes) -> str:
 
 def database(replayed: Replayed, store: Store) -> Iterator[Difference]:
     """What the database has otherwise than the replay, up to the block that both have read.
+
+    Both are read side by side in the order of the events, so that memory is the same for a chain of any length.
 
     Args:
         replayed: A replay that came to its end.
@@ -201,11 +210,28 @@ def database(replayed: Replayed, store: Store) -> Iterator[Difference]:
             )
         through = min(cursor.number, replayed.block)
         for name, ours in _expected_rows(replayed):
-            theirs = {key: (block, value) for key, block, value in _kept_rows(session, name, through)}
-            yield from _compared(name, ours, theirs, through)
+            yield from _compared(session, name, ours, through)
 
 
-_Row = tuple[Any, int, Any]  # its key, its block, all else
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A record, refusal, head or closure on either side.
+
+    Attributes:
+        sequence: Number of its event, by which both sides are in order.
+        block: Number of its block.
+        key: What it is known by.
+        value: All else.
+    """
+
+    sequence: int
+    block: int
+    key: Any
+    value: tuple[Any, ...]
+
+    def says_what(self, other: _Row) -> bool:
+        """Whether it is the same as another, wherever they stand."""
+        return self.key == other.key and self.value == other.value
 
 
 def require_same_chain(there: Mapping[str, str], network: Network) -> None:
@@ -229,94 +255,107 @@ def require_same_chain(there: Mapping[str, str], network: Network) -> None:
             )
 
 
-def _expected_rows(replayed: Replayed) -> Iterator[tuple[str, Iterable[_Row]]]:
-    yield "record", (_act_row(act) for act in replayed.acts())
+def _expected_rows(replayed: Replayed) -> Iterator[tuple[str, Iterator[_Row]]]:
+    yield "record", map(_act_row, replayed.acts())
     yield (
         "refusal",
-        ((each.sequence, each.block, (each.digest, int(each.refusal))) for each in replayed.refusals()),
+        (_Row(each.sequence, each.block, each.digest, (int(each.refusal),)) for each in replayed.refusals()),
     )
-    yield (
-        "head",
-        (
-            ((head.administration, head.epoch, head.size), head.block, (head.root, head.anchored_at))
-            for head in replayed.heads()
-        ),
-    )
-    yield (
-        "closure",
-        (
-            (
-                each.former,
-                each.block,
-                (each.kind, each.reason, each.closed_at, each.signer, each.successor, each.digest),
-            )
-            for each in replayed.closures()
-        ),
-    )
+    history = replayed.fold.log_history
+    yield "head", (_head_row(each) for each in history() if isinstance(each, Head))
+    yield "closure", (_closure_row(each) for each in history() if isinstance(each, Closure))
 
 
 def _act_row(act: Act) -> _Row:
-    body = encode_custody(act.record)
-    return (
-        act.sequence,
-        act.block,
-        (act.digest, act.record.consignment, act.other, act.signer, body, act.accepted_at),
+    value = act.record.consignment, act.other, act.signer, encode_custody(act.record), act.accepted_at
+    return _Row(act.sequence, act.block, act.digest, value)
+
+
+def _head_row(head: Head) -> _Row:
+    key = head.administration, head.epoch, head.size
+    return _Row(head.sequence, head.block, key, (head.root, head.anchored_at))
+
+
+def _closure_row(closure: Closure) -> _Row:
+    value = (
+        closure.kind,
+        closure.reason,
+        closure.closed_at,
+        closure.signer,
+        closure.successor,
+        closure.digest,
     )
+    return _Row(closure.sequence, closure.block, closure.former, value)
 
 
-def _kept_rows(session: Session, name: str, through: int) -> Iterator[_Row]:
-    for row in session.derived(name, through):
-        match name:
-            case "record":
-                value: Any = (row.digest, row.consignment, row.other, row.signer, row.body, row.accepted_at)
-                yield row.sequence, row.block_number, value
-            case "refusal":
-                yield row.sequence, row.block_number, (row.digest, row.refusal)
-            case "head":
-                key = (row.administration, row.epoch, row.size)
-                yield key, row.block_number, (row.root, row.anchored_at)
-            case "closure":
-                value = (row.kind, row.reason, row.closed_at, row.signer, row.successor, row.digest)
-                yield row.former, row.block_number, value
+def _kept_row(name: str, row: Any) -> _Row:
+    match name:
+        case "record":
+            key: Any = row.digest
+            value: Any = row.consignment, row.other, row.signer, row.body, row.accepted_at
+        case "refusal":
+            key, value = row.digest, (row.refusal,)
+        case "head":
+            key, value = (row.administration, row.epoch, row.size), (row.root, row.anchored_at)
+        case _:
+            key = row.former
+            value = row.kind, row.reason, row.closed_at, row.signer, row.successor, row.digest
+    return _Row(row.sequence, row.block_number, key, value)
 
 
-def _compared(
-    name: str, ours: Iterable[_Row], theirs: dict[Any, tuple[int, Any]], through: int
-) -> Iterator[Difference]:
-    """Differences of one kind of rows; what is elsewhere than its place is out of order, not missing and extra."""
-    elsewhere = {value: key for key, (_, value) in theirs.items()} if name == "record" else {}
-    for key, block, value in ours:
-        if block > through:
+def _compared(session: Session, name: str, ours: Iterator[_Row], through: int) -> Iterator[Difference]:
+    """Differences of one kind of rows; what is elsewhere than its place is out of order, not missing."""
+    theirs = (_kept_row(name, row) for row in session.derived(name, through))
+    there = next(theirs, None)
+    for our in ours:
+        if our.block > through:
             continue
-        found = theirs.pop(key, None)
-        shown = _shown(name, key, value)
-        command = f"cargo-ledger audit replay --to {block}"
-        if found is None:
-            kind: Kind = "out of order" if value in elsewhere else "missing"
-            yield Difference(
-                kind, "database", f"The {shown} of the blocks is not at its place there", block, command
-            )
-        elif found[1] != value:
-            kind = "out of order" if value in elsewhere else "changed"
-            yield Difference(kind, "database", f"The {shown} is another there", block, command)
-        elif found[0] != block:
-            yield Difference(
-                "changed", "database", f"The {shown} is of block {found[0]} there", block, command
-            )
-    for key, (block, value) in theirs.items():
-        shown = _shown(name, key, value)
-        yield Difference(
-            "extra",
-            "database",
-            f"The {shown} is in no block",
-            block,
-            f"cargo-ledger audit replay --to {block}",
-        )
+        while there is not None and there.sequence < our.sequence:
+            yield _extra(name, there)
+            there = next(theirs, None)
+        found = there if there is not None and there.sequence == our.sequence else None
+        if found is not None:
+            there = next(theirs, None)
+        shown = _shown(name, our)
+        if found is not None and found.says_what(our):
+            if found.block != our.block:
+                yield _differs("changed", f"The {shown} is of block {found.block} there", our)
+        elif _is_elsewhere(session, name, our, through):
+            yield _differs("out of order", f"The {shown} is not at its place there", our)
+        elif found is None:
+            yield _differs("missing", f"The {shown} is not there", our)
+        else:
+            yield _differs("changed", f"The {shown} is another there", our)
+    while there is not None:
+        yield _extra(name, there)
+        there = next(theirs, None)
 
 
-def _shown(name: str, key: Any, value: Any) -> str:
+def _is_elsewhere(session: Session, name: str, our: _Row, through: int) -> bool:
+    """Whether the database has it under the number of another event."""
+    match name:
+        case "record":
+            wanted = {"digest": our.key}
+        case "head":
+            wanted = dict(zip(("administration", "epoch", "size"), our.key, strict=True))
+        case "closure":
+            wanted = {"former": our.key}
+        case _:
+            return False  # the same record may be refused many times
+    return any(_kept_row(name, row).says_what(our) for row in session.derived_of(name, through, **wanted))
+
+
+def _extra(name: str, row: _Row) -> Difference:
+    return _differs("extra", f"The {_shown(name, row)} is in no block", row)
+
+
+def _differs(kind: Kind, what: str, row: _Row) -> Difference:
+    return Difference(kind, "database", what, row.block, f"cargo-ledger audit replay --to {row.block}")
+
+
+def _shown(name: str, row: _Row) -> str:
     if name == "head":
-        return f"head of size {key[2]} of epoch {key[1]} of {_code(key[0])}"
+        return f"head of size {row.key[2]} of epoch {row.key[1]} of {_code(row.key[0])}"
     if name == "closure":
-        return f"closure of manifest 0x{key.hex()}"
-    return f"{name} {key} (0x{value[0].hex()})"
+        return f"closure of manifest 0x{row.key.hex()}"
+    return f"{name} {row.sequence} (0x{row.key.hex()})"

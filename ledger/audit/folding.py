@@ -479,7 +479,7 @@ class Fold:
         self._journal.flush()
         for account in revoked:
             self._find_disputed_acts(account)
-        for closure in self._log_history():
+        for closure in self.log_history():
             if not isinstance(closure, Closure):
                 continue
             signer = self.registry.accounts.get(closure.signer)
@@ -501,13 +501,14 @@ class Fold:
 
     def closures(self) -> list[Closure]:
         """Every closure, in order."""
-        return [each for each in self._log_history() if isinstance(each, Closure)]
+        return [each for each in self.log_history() if isinstance(each, Closure)]
 
     def heads(self) -> list[Head]:
         """Every head, in order."""
-        return [each for each in self._log_history() if isinstance(each, Head)]
+        return [each for each in self.log_history() if isinstance(each, Head)]
 
-    def _log_history(self) -> Iterator[Head | Closure]:
+    def log_history(self) -> Iterator[Head | Closure]:
+        """Every head and closure, in order, read again: however many they are, few are in memory."""
         self._journal.flush()
         registry = Registry(Domain(self._network.chain_id, self._network.addresses["AdministrationRegistry"]))
         with closing(

@@ -96,6 +96,16 @@ class Closure:
     former_party: bytes | None
     former_root: bytes | None
 
+    @property
+    def commitment(self) -> bytes:
+        """What the contract keeps under the former manifest's id, 32 bytes."""
+        return keccak(
+            bytes((self.kind, self.reason))
+            + self.closed_at.to_bytes(8, "big")
+            + self.signer
+            + (self.successor or ZERO32)
+        )
+
 
 class Log:
     """ManifestLog as of the events taken.
@@ -250,10 +260,7 @@ class Log:
             raise self._refuse(
                 event, f"{party_text(record.party)} closed a manifest of {party_text(former_party)}"
             )
-        self.closed[former] = keccak(
-            bytes((record.kind, record.reason)) + event.time.to_bytes(8, "big") + signer + successor
-        )
-        return Closure(
+        closure = Closure(
             former,
             record.manifest_id,
             record.consignment,
@@ -271,6 +278,8 @@ class Log:
             former_party,
             former_root,
         )
+        self.closed[former] = closure.commitment
+        return closure
 
     def _former(self, event: Happening, consignment: bytes) -> tuple[bytes | None, bytes | None]:
         """Party and root of the former manifest, from the call; its id shows that they are those."""

@@ -10,10 +10,17 @@ from sqlalchemy import Row, delete, func, insert, or_, select, update
 
 from ledger import tables as t
 from ledger.rows.identity import IdentityRows
-from ledger.rows.statements import IDS_AT_A_TIME, in_json, some_at_a_time
+from ledger.rows.statements import in_json, some_at_a_time
 from ledger.rows.telling import TellingRows
 
 UNKNOWN = "unknown"  # the name of an event that this version does not know; its arguments are the raw log
+_DERIVED = {
+    "record": t.chain_custody,
+    "refusal": t.chain_refusals,
+    "head": t.chain_heads,
+    "closure": t.chain_closures,
+}
+ROWS_AT_A_TIME = 1_000
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
 
 
@@ -160,15 +167,20 @@ class ChainRows(IdentityRows, TellingRows):
         )
 
     def derived(self, what: str, through: int) -> Iterator[Row[Any]]:
-        """What was indexed of the chain up to a block: every `record`, `refusal`, `head` or `closure`, a few at a time."""
-        table = {
-            "record": t.chain_custody,
-            "refusal": t.chain_refusals,
-            "head": t.chain_heads,
-            "closure": t.chain_closures,
-        }[what]
-        query = select(table).where(table.c.block_number <= through)
-        yield from self._connection.execution_options(yield_per=IDS_AT_A_TIME).execute(query)
+        """What was indexed of the chain up to a block: every `record`, `refusal`, `head` or `closure`, a few at a time.
+
+        In the order of the numbers of their events.
+        """
+        table = _DERIVED[what]
+        query = select(table).where(table.c.block_number <= through).order_by(table.c.sequence)
+        yield from self._connection.execution_options(yield_per=ROWS_AT_A_TIME).execute(query)
+
+    def derived_of(self, what: str, through: int, **values: Any) -> Sequence[Row[Any]]:
+        """The same: those with these values."""
+        table = _DERIVED[what]
+        asked = (table.c[name] == value for name, value in values.items())
+        query = select(table).where(table.c.block_number <= through, *asked)
+        return self._connection.execute(query).fetchall()
 
     def closure(self, former: bytes) -> Row[Any] | None:
         """The closure of a manifest on chain."""

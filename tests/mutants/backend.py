@@ -1930,6 +1930,14 @@ MUTANTS = [
         "ends_as_one_that_was_not",
     ),
     Mutant(
+        "compare-reads-all-at-once",
+        "ledger/audit/compare.py",
+        "    theirs = (_kept_row(name, row) for row in session.derived(name, through))",
+        "    theirs = iter([_kept_row(name, row) for row in session.derived(name, through)])",
+        "tests/unit/test_audit_comparing.py",
+        "no_more_memory",
+    ),
+    Mutant(
         "replay-two-in-a-folder",
         "ledger/audit/journal.py",
         "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
