@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ledger.audit import blocks
 from ledger.audit.checking import LOG_BYTES, Checker, forms, plain
@@ -23,6 +23,20 @@ from ledger.errors import ChainUnavailable, InvalidExport, InvalidSignature
 
 _SIGNATURE_AT = 161 + 384  # in the bytes of a log RecordAppended
 _Found = tuple[bytes | None, bytes | None]  # transaction, signature
+
+
+class InBlock(NamedTuple):
+    """What a block shows of a log of our contracts besides what it says.
+
+    Attributes:
+        at: Place of its transaction in the block, from 0.
+        raw: The signed transaction, where the block is shown with it.
+        signature: The signature in the log, 65 bytes; None if it has none.
+    """
+
+    at: int
+    raw: bytes | None
+    signature: bytes | None
 
 
 class Citing(Protocol):
@@ -96,7 +110,9 @@ class ExportCiting:
                     continue
                 for number, shown in enumerate(blocks.decode(plain(chunk)), chunk.first):
                     if number in wanted:
-                        found.update(_of_block(checker, contracts, number, shown))
+                        for place, each in logs_of(checker, contracts, shown):
+                            transaction = None if each.raw is None else keccak(each.raw)
+                            found[number, place] = transaction, each.signature
                 if chunk.last >= max(wanted):
                     break
         return {each: _checked(each, found, self._changed) for each in cited}
@@ -106,17 +122,23 @@ class ExportCiting:
         return InvalidExport(str(self._path), 0, rule)
 
 
-def _of_block(
-    checker: Checker, contracts: Mapping[bytes, str], number: int, shown: blocks.ShownBlock
-) -> Iterator[tuple[tuple[int, int], _Found]]:
+def logs_of(
+    checker: Checker, contracts: Mapping[bytes, str], shown: blocks.ShownBlock
+) -> Iterator[tuple[int, InBlock]]:
+    """The logs of our contracts in a block, each by its place.
+
+    Args:
+        checker: Of the network; that the block holds is **not** checked here.
+        contracts: The contracts' names by address.
+        shown: The block.
+    """
     place = 0
     for at, receipt in enumerate(shown.receipts):
         raw = shown.transactions.get(at)
-        transaction = None if raw is None else keccak(raw)
         for log in checker.logs(receipt):
             if isinstance(log, memoryview):
                 for begin in range(_SIGNATURE_AT, len(log), LOG_BYTES):
-                    yield (number, place), (transaction, bytes(log[begin : begin + 65]))
+                    yield place, InBlock(at, raw, bytes(log[begin : begin + 65]))
                     place += 1
                 continue
             if log.address in contracts and log.topics:
@@ -126,7 +148,7 @@ def _of_block(
                     if form is not None and form.name == "ManifestClosed"
                     else None
                 )
-                yield (number, place), (transaction, signature)
+                yield place, InBlock(at, raw, signature)
             place += 1
 
 

@@ -340,29 +340,22 @@ def event(
 ) -> None:
     """Show one event where it stands: what a finding of a report names by block and log.
 
-    The block is checked by itself: its receipts against its header, the signature against the signer. That it is on the
-    sealed chain is for `audit replay` to say.
+    The block is checked by itself: its receipts against its header, so that the event stands in it; who signed it, with
+    which key, is recovered from the signature. That the block is on the sealed chain is for `audit replay` to say: the
+    commands that say so are shown. Exit code 1 if the signature is not by whom the event says.
     """
     from ledger.audit import event as events
+    from ledger.cli import audit_event
 
     output = Output(as_json)
     with closing(open_source(export, profile, None if export is not None else block)) as source:
         found = events.show(source, block, log)
-    data = dataclasses.asdict(found) | {"block_hash": "0x" + found.block_hash.hex()}
-
-    def show(page: Page) -> None:
-        page.line(f"{found.name}, event {found.sequence} of {found.contract}", style="bold")
-        page.facts(
-            {
-                "block": f"{found.block}, {data['block_hash']}",
-                "time": found.at,
-                "transaction": found.transaction,
-                "log": found.log,
-                **found.values,
-            }
-        )
-
-    output.answer(data, show)
+    if found.transaction_hash is None and export is None:
+        found = audit_event.with_its_transaction(found, profile)
+    see = audit_event.see(found, export, profile)
+    output.answer(found.to_json() | {"see": see}, lambda page: audit_event.show(page, found, see))
+    if found.signed is not None and not found.signed.verifies:
+        outcome.end(outcome.Exit.REFUSED)
 
 
 @app.command(

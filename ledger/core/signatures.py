@@ -41,6 +41,15 @@ def recover(digest: bytes, signature: bytes) -> str:
 
 def recover_address(digest: bytes, signature: bytes) -> bytes:
     """Recover the address, 20 bytes, of the account that signed; as `recover`."""
+    return _address(_recovered(digest, signature))
+
+
+def recover_key(digest: bytes, signature: bytes) -> bytes:
+    """Recover the public key, x ‖ y of 64 bytes, of the account that signed; as `recover`."""
+    return _recovered(digest, signature).format(compressed=False)[1:]
+
+
+def _recovered(digest: bytes, signature: bytes) -> PublicKey:
     _need_digest(digest)
     if not isinstance(signature, bytes) or len(signature) != SIGNATURE_BYTES:
         raise InvalidSignature(f"it must be {SIGNATURE_BYTES} bytes, r, s and v")
@@ -51,10 +60,9 @@ def recover_address(digest: bytes, signature: bytes) -> bytes:
         raise InvalidSignature("s must be in the lower half of the group's order")
     try:
         # libsecp256k1 refuses r or s that is zero or not below the order, and an r that is no point's
-        key = PublicKey.from_signature_and_message(signature[:64] + bytes([v - 27]), digest, hasher=None)
+        return PublicKey.from_signature_and_message(signature[:64] + bytes([v - 27]), digest, hasher=None)
     except ValueError as error:
         raise InvalidSignature("no account can have made it") from error
-    return _address(key)
 
 
 def sign(digest: bytes, key: bytes) -> bytes:

@@ -41,6 +41,26 @@ def decode(raw: bytes) -> Transaction:
         InvalidEncoding: It is none of these, or its signature is for no chain.
         InvalidSignature: Nobody can have signed it.
     """
+    kind, items, digest, signature = _apart(raw)
+    to = rlp.as_bytes(items[3 if kind == 0 else 3 + kind], "the called address")
+    if len(to) not in (0, 20):
+        raise InvalidEncoding("transaction", 0, "the called address has 20 bytes, or none")
+    data = rlp.as_bytes(items[5 if kind == 0 else 5 + kind], "the call")
+    return Transaction(recover_address(digest, signature), to, data)
+
+
+def signature_of(raw: bytes) -> tuple[bytes, bytes]:
+    """What was signed of a transaction of type 0, 1 or 2, and with what: a digest of 32 bytes, and r ‖ s ‖ v.
+
+    The signature is **not** checked.
+
+    Raises:
+        InvalidEncoding: It is none of these, or its signature is for no chain.
+    """
+    return _apart(raw)[2:]
+
+
+def _apart(raw: bytes) -> tuple[int, list[rlp.Item], bytes, bytes]:
     kind = raw[0] if raw[:1] < b"\xc0" and raw else 0
     if kind not in _FIELDS:
         raise InvalidEncoding("transaction", 0, "types 0, 1 and 2 are known here")
@@ -58,9 +78,4 @@ def decode(raw: bytes) -> Transaction:
         raise InvalidEncoding("transaction", 0, "its signature's parity is 0 or 1")
     signed = (bytes((kind,)) if kind else b"") + rlp.encode(unsigned)
     r, s = (rlp.as_integer(item, "a part of the signature") for item in items[-2:])
-    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((27 + v,))
-    to = rlp.as_bytes(items[3 if kind == 0 else 3 + kind], "the called address")
-    if len(to) not in (0, 20):
-        raise InvalidEncoding("transaction", 0, "the called address has 20 bytes, or none")
-    data = rlp.as_bytes(items[5 if kind == 0 else 5 + kind], "the call")
-    return Transaction(recover_address(keccak(signed), signature), to, data)
+    return kind, items, keccak(signed), r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((27 + v,))

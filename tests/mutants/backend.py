@@ -1058,6 +1058,14 @@ MUTANTS = [
         "lacks_what_another",
     ),
     Mutant(
+        "event-any-signer",
+        "ledger/audit/event.py",
+        "    verifies = by is None or account == by\n",
+        "    verifies = True\n",
+        "tests/unit/test_audit_event.py",
+        "another_than",
+    ),
+    Mutant(
         "fsck-silent-export",
         "ledger/audit/fsck/run.py",
         "judged.unchecked += (WORD, _NO_STORAGE)",

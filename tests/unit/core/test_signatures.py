@@ -47,6 +47,7 @@ def test_what_a_key_signs_recovers_to_its_account_and_another_implementation_agr
     peer = keys.PrivateKey(key)
     assert signatures.recover(digest, signature) == signatures.account_of(key)
     assert signatures.account_of(key) == peer.public_key.to_checksum_address()
+    assert signatures.recover_key(digest, signature) == peer.public_key.to_bytes()
     assert signature[:64] + bytes([signature[64] - 27]) == peer.sign_msg_hash(digest).to_bytes()
 
 

@@ -4,7 +4,7 @@ import pytest
 from eth_account import Account
 
 from ledger.core import rlp, transactions
-from ledger.core.signatures import account_of
+from ledger.core.signatures import account_of, recover_address
 from ledger.errors import InvalidEncoding, InvalidSignature
 
 KEY = b"\x07" * 32
@@ -33,6 +33,11 @@ def test_a_transaction_shows_its_sender_and_its_call(kind):
     assert transactions.decode(signed(kind)) == transactions.Transaction(
         SENDER, b"\xaa" * 20, b"\xab\xcd\xef"
     )
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_what_was_signed_of_a_transaction_and_with_what_recovers_its_sender(kind):
+    assert recover_address(*transactions.signature_of(signed(kind))) == SENDER
 
 
 @pytest.mark.parametrize("kind", [0, 1, 2])
