@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ledger import keys
+from ledger import key_files, keys
 from ledger.config import ChainProfile, LedgerConfig
 from ledger.errors import InvalidProfile
 from ledger.receivers import Network
@@ -56,8 +57,9 @@ class Settings(BaseSettings):
         host: Address to listen on; loopback unless said otherwise.
         port: Port to listen on; 0 takes any free one.
         sequencer_key_file: Key file of the account that signs promises and anchors.
-        relayer_key_files: Key files of the accounts that pay for custody records and closures; in the environment with
-            commas between them.
+        relayer_key_files: Key files of the accounts that pay for custody records and closures, or folders of such; in the
+            environment with commas between them. They are looked at while the worker runs: the key of a new file in a
+            folder signs, that of one that is gone signs nothing more.
         key_password_file: File with the password of all key files.
         promise_seconds: Within how many seconds a manifest is promised to be anchored.
         wrapping_keys_file: File of the keys that documents and secrets at rest are sealed under; may be left out on a
@@ -125,12 +127,23 @@ class Settings(BaseSettings):
             database_url=self.database_url,
             profile=self.profile,
             sequencer_key=self._open(self.sequencer_key_file),
-            relayer_keys=tuple(key for file in self.relayer_key_files if (key := self._open(file))),
+            relayer_keys=tuple(key for file in self._relayer_files() if (key := self._open(file))),
+            read_relayer_keys=self._relayer_keys_by_now(),
             promise_seconds=self.promise_seconds,
             wrapping_keys_file=self.wrapping_keys_file,
             webhook_networks=self.webhook_networks,
             events_kept_days=self.events_kept_days,
         )
+
+    def _relayer_files(self) -> Iterator[Path]:
+        for path in self.relayer_key_files:
+            yield from key_files.files_of(path)
+
+    def _relayer_keys_by_now(self) -> Callable[[], tuple[bytes, ...]] | None:
+        if not self.relayer_key_files or self.key_password_file is None:
+            return None
+        forbidden = () if self.profile.kind == "development" else keys.DEVELOPMENT_ACCOUNTS
+        return key_files.KeyFiles(self.relayer_key_files, self.key_password_file, forbidden).current
 
     def _open(self, key_file: Path | None) -> bytes | None:
         if key_file is None:

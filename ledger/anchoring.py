@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from ledger import lanes
@@ -15,7 +16,7 @@ from ledger.chain import Chain
 from ledger.core.identifiers import Party
 from ledger.core.records import decode_leaf
 from ledger.core.signatures import checksummed
-from ledger.errors import ContractError, LedgerError, LogManifestAlreadyClosed, LogRecordAhead
+from ledger.errors import ContractError, InvalidKey, LedgerError, LogManifestAlreadyClosed, LogRecordAhead
 from ledger.outgoing import Outgoing
 from ledger.rows.custody import decode_custody
 from ledger.sequencing import compare_heads, consistency_path, extent, root_at
@@ -37,6 +38,7 @@ class Sender:
         administration: Its code.
         sequencer_key: Key of the account that may anchor, 32 bytes; heads go out in the order of its nonces.
         relayer_keys: Keys that pay for the rest, 32 bytes each; they need no enrolment.
+        read_relayer_keys: What gives them as they are by now, or None where they stay.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Sender:
         administration: str,
         sequencer_key: bytes,
         relayer_keys: tuple[bytes, ...],
+        read_relayer_keys: Callable[[], tuple[bytes, ...]] | None = None,
     ) -> None:
         self._chain = chain
         self._store = store
         self._administration = Party.parse(administration).administration_bytes
+        self._read_relayer_keys = read_relayer_keys
         self._outgoing = Outgoing(chain, sequencer_key, relayer_keys)
         self._settler = Settler(chain, store, self._outgoing)
         self._compared: tuple[int, int, bytes] | None = (
@@ -62,11 +66,18 @@ class Sender:
 
         Raises:
             ChainMismatch: The node serves another chain by now; nothing was sent.
+            InvalidKey: No relayer's key can be used now; the rest was done.
         """
         self._outgoing.begin_turn()
+        if self._read_relayer_keys is not None:
+            self._outgoing.use_relayers(self._read_relayer_keys())
         moved = self._settler.turn()
         moved |= self._follow_restart()
         moved |= self._anchor()
+        if not self._outgoing.relayers:
+            raise InvalidKey(
+                "of the relayers", "none can be used now: custody records and closures wait for one"
+            )
         moved |= self._close()
         moved |= self._append()
         return moved
@@ -160,8 +171,8 @@ class Sender:
         for row in waiting:
             # The closures of one consignment go by one key: each must come after the one before.
             account = carriers.get(row.consignment) or min(self._outgoing.relayers, key=load.__getitem__)
-            if load[account] >= CLOSURES_A_TURN:
-                continue
+            if account not in load or load[account] >= CLOSURES_A_TURN:
+                continue  # so much is on its way, or all of a key that was exchanged
             record, signature = decode_leaf(row.leaf)
             with self._store.read() as session:
                 former = session.manifest_of_id(record.supersedes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -188,6 +189,8 @@ class LedgerConfig:
         sequencer_key: Private key of the account that signs promises and anchors, 32 bytes, or None to only read.
         relayer_keys: Private keys that pay for custody records and closures, 32 bytes each; none to only read. With
             several, consignments are spread over them.
+        read_relayer_keys: What gives the relayer keys as they are by now, asked at each turn of the worker; None where they
+            stay as they are. Who is not among them any more signs nothing.
         promise_seconds: Within how many seconds a leaf is promised to be anchored; at least 1.
         wrapping_keys_file: The keys that documents and secrets at rest are sealed under; see `ledger.vault`. None is for
             development chains alone: a file is then made beside the database.
@@ -205,6 +208,7 @@ class LedgerConfig:
     profile: ChainProfile
     sequencer_key: bytes | None = None
     relayer_keys: tuple[bytes, ...] = ()
+    read_relayer_keys: Callable[[], tuple[bytes, ...]] | None = None
     promise_seconds: int = 60
     wrapping_keys_file: Path | None = None
     webhook_networks: tuple[Network, ...] = ()

@@ -24,7 +24,7 @@ def next_batch(
 
     Args:
         session: The store.
-        accounts: All relayer accounts.
+        accounts: All relayer accounts; others, whose keys were exchanged, may have records on their way.
         free: Those that may send one more transaction, the preferred first.
         most: Records in a batch.
         final_block: What the chain took up to this block stays.
@@ -38,7 +38,8 @@ def next_batch(
         if taken.get(row.digest, final_block + 1) <= final_block:
             session.set_custody(row.digest, "done", None)
     waiting = [row for row in waiting if row.digest not in taken]
-    groups = _Groups(session, waiting) if len(accounts) > 1 else None
+    one_key = len(accounts) == 1 and not session.is_carried_by_another(accounts[0])
+    groups = None if one_key else _Groups(session, waiting)
     chosen: bytes | None = None
     batch: list[Any] = []
     reverts = 0

@@ -31,18 +31,32 @@ class Outgoing:
     Attributes:
         sequencer: Account that anchors, 20 bytes.
         relayers: Accounts that carry custody records and closures, 20 bytes each, in the settings' order.
-        accounts: All of them, each once.
+        accounts: All of them, each once. Others may have transactions on their way: their keys were exchanged.
         terms: What the chain asked for as of the turn's beginning.
     """
 
     def __init__(self, chain: Chain, sequencer_key: bytes, relayer_keys: tuple[bytes, ...]) -> None:
         self._chain = chain
-        self._keys = {bytes.fromhex(account_of(key)[2:]): key for key in (sequencer_key, *relayer_keys)}
+        self._sequencer_key = sequencer_key
         self.sequencer = bytes.fromhex(account_of(sequencer_key)[2:])
-        self.relayers = tuple(dict.fromkeys(bytes.fromhex(account_of(key)[2:]) for key in relayer_keys))
-        self.accounts = tuple(self._keys)
+        self._use(relayer_keys)
         self.terms = Terms(0, 0, 0)
         self._complaints: dict[str, str | None] = {}
+
+    def use_relayers(self, relayer_keys: tuple[bytes, ...]) -> None:
+        """Sign with these keys from now on, and with no other but the sequencer's."""
+        if relayer_keys != self._relayer_keys:
+            self._use(relayer_keys)
+
+    def _use(self, relayer_keys: tuple[bytes, ...]) -> None:
+        self._relayer_keys = relayer_keys
+        self._keys = {bytes.fromhex(account_of(key)[2:]): key for key in (self._sequencer_key, *relayer_keys)}
+        self.relayers = tuple(dict.fromkeys(bytes.fromhex(account_of(key)[2:]) for key in relayer_keys))
+        self.accounts = tuple(self._keys)
+
+    def may_sign(self, account: bytes) -> bool:
+        """Whether the key of an account is at hand; if not, nothing new is signed with it."""
+        return account in self._keys
 
     def begin_turn(self) -> None:
         """Ask the node which chain it serves and what that asks for now.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from ledger import fees
@@ -31,6 +32,8 @@ class Settler:
         self._store = store
         self._outgoing = outgoing
         self._resent: dict[bytes, int] = {}  # at which block a stuck transaction was sent again
+        self._known: Sequence[bytes] = ()
+        self._known_with: tuple[bytes, ...] | None = None
 
     def turn(self) -> bool:
         """Look everything up that is on its way; returns whether anything moved."""
@@ -50,9 +53,17 @@ class Settler:
             if account not in open_lines:  # the others of this key can only be mined after it
                 open_lines.add(account)
                 moved |= self._watch(account, versions[-1].nonce)
-        for account in self._outgoing.accounts:
+        for account in dict.fromkeys((*self._outgoing.accounts, *self._senders())):
             moved |= self._compare_nonce(account)
         return moved
+
+    def _senders(self) -> Sequence[bytes]:
+        """Every account that ever sent: their keys may have been exchanged since. Asked again when keys were."""
+        if self._known_with != self._outgoing.accounts:
+            with self._store.read() as session:
+                self._known = session.sending_accounts()
+            self._known_with = self._outgoing.accounts
+        return self._known
 
     def _mined_version(self, versions: list[Any]) -> tuple[Any, Receipt] | None:
         for row in versions:
@@ -177,18 +188,26 @@ class Settler:
             return False
         newest = versions[-1]
         call, offer = unsigned(newest.raw)
-        if newest.purpose == "append" and call.gas > terms.gas_limit:
+        may_sign = self._outgoing.may_sign(account)
+        if newest.purpose == "append" and call.gas > terms.gas_limit and may_sign:
             return self._cut(newest)
         if terms.number - max(newest.made_at_block, since) < STUCK_BLOCKS:
             return False
         resent = self._resent.get(newest.hash)
         if resent is not None and terms.number - resent < STUCK_BLOCKS:
             return False
-        better = None if resent is None else fees.raised(self._chain.profile, terms.base_fee_wei, offer)
+        better = None
+        if resent is not None and may_sign:
+            better = fees.raised(self._chain.profile, terms.base_fee_wei, offer)
         self._outgoing.complain(
             f"stuck {newest.hash.hex()}",
             f"transaction 0x{newest.hash.hex()} to {newest.purpose} is not mined after {STUCK_BLOCKS} blocks: it is sent "
-            "again, and offers more where the chain's policy allows it",
+            + (
+                "again, and offers more where the chain's policy allows it"
+                if may_sign
+                else f"again as it is, since the key of {checksummed(account)} is not among the settings' any more; put "
+                "it back for as long as this takes if the chain wants more for it"
+            ),
         )
         if better is None:
             self._resent[newest.hash] = terms.number
@@ -235,6 +254,13 @@ class Settler:
             if session.reopen_transactions(account, mined):
                 return True
             if not waiting or waiting[0].state != "sent" or session.has_nonce(account, mined):
+                return False
+            if not self._outgoing.may_sign(account):
+                self._outgoing.complain(
+                    f"gap of {account.hex()}",
+                    f"number {mined} of {checksummed(account)} is held by no transaction, others wait for it, and its key "
+                    "is not among the settings' any more: put it back for as long as this takes",
+                )
                 return False
             _, raw = self._outgoing.fill(session, account, mined)
         _logger.warning(

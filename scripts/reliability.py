@@ -33,6 +33,7 @@ ROWS = {
     "B14": "the chain stands still and comes back",
     "B15": "the node answers garbage, or serves another chain",
     "B16": "the disk is full while something is accepted",
+    "B17": "a key cannot be used, is the wrong one, or is exchanged in the middle of the queue",
     "B18": "the base fee rises, gas is free, blocks become too small",
     "B19": "one record makes its batch revert",
     "several-keys": "several keys send side by side",

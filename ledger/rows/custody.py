@@ -154,6 +154,15 @@ class CustodyRows(TellingRows):
                 found += self._pairs(query)
         return found
 
+    def is_carried_by_another(self, account: bytes) -> bool:
+        """Whether a custody record is in a transaction that is not final and not of this account."""
+        query = select(t.custody.c.digest).where(
+            t.custody.c.transaction_hash == t.transactions.c.hash,
+            t.custody.c.state == "sent",
+            t.transactions.c.account != account,
+        )
+        return self._one(query.limit(1)) is not None
+
     def is_behind_another(self, record: Row[Any]) -> bool:
         """Whether a record accepted earlier for the same consignment waits to be sent."""
         query = select(t.custody.c.position).where(

@@ -90,6 +90,11 @@ class TransactionRows(CustodyRows):
         )
         self.retell(row.hash)
 
+    def sending_accounts(self) -> Sequence[bytes]:
+        """Every account that signed a transaction here."""
+        query = select(t.transactions.c.account).distinct().order_by(t.transactions.c.account)
+        return [row.account for row in self._all(query)]
+
     def highest_nonce(self, account: bytes) -> int | None:
         """The highest nonce that a transaction of ours holds, or None."""
         query = select(func.max(t.transactions.c.nonce)).where(t.transactions.c.account == account)

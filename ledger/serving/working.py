@@ -76,12 +76,17 @@ class Working(Wired):
     def _sending(self) -> Sender:
         if self._sender is None:
             config = self.config
-            if config.sequencer_key is None or not config.relayer_keys:
+            if config.sequencer_key is None or not (config.relayer_keys or config.read_relayer_keys):
                 raise StoreError(
                     "The worker needs a sequencer key and a relayer key; the settings name none."
                 )
             self._sender = Sender(
-                self._chain, self._store, config.administration, config.sequencer_key, config.relayer_keys
+                self._chain,
+                self._store,
+                config.administration,
+                config.sequencer_key,
+                config.relayer_keys,
+                config.read_relayer_keys,
             )
         return self._sender
 

@@ -10,9 +10,9 @@ from eth_account import Account
 from running_service import PASSWORD, settings_for
 
 from api.__main__ import main
-from api.production import DEVELOPMENT_ACCOUNTS
 from api.settings import read_settings
 from ledger import keys
+from ledger.keys import DEVELOPMENT_ACCOUNTS
 from ledger.ledger import Ledger
 from ledger.vault import add_wrapping_key
 

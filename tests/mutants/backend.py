@@ -34,6 +34,46 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "retired-key-signs",
+        "ledger/settling.py",
+        "        if resent is not None and may_sign:",
+        "        if resent is not None:",
+        "tests/e2e/test_exchanging_keys.py",
+        "exchanged_in_mid_queue",
+    ),
+    Mutant(
+        "retired-key-kept",
+        "ledger/key_files.py",
+        "        self._opened = opened\n",
+        "        self._opened |= opened\n",
+        "tests/e2e/test_exchanging_keys.py",
+        "exchanged_in_mid_queue or running_service",
+    ),
+    Mutant(
+        "retired-key-overtaken",
+        "ledger/lanes.py",
+        "    one_key = len(accounts) == 1 and not session.is_carried_by_another(accounts[0])\n",
+        "    one_key = len(accounts) == 1\n",
+        "tests/e2e/test_exchanging_keys.py",
+        "exchanged_in_mid_queue",
+    ),
+    Mutant(
+        "retired-key-forgotten",
+        "ledger/settling.py",
+        "dict.fromkeys((*self._outgoing.accounts, *self._senders()))",
+        "dict.fromkeys(self._outgoing.accounts)",
+        "tests/e2e/test_exchanging_keys.py",
+        "said_to_have_a_gap",
+    ),
+    Mutant(
+        "no-key-unsaid",
+        "ledger/anchoring.py",
+        "        if not self._outgoing.relayers:\n            raise",
+        "        if not self._outgoing.relayers:\n            return moved\n            raise",
+        "tests/e2e/test_exchanging_keys.py",
+        "no_key_can_be_used",
+    ),
+    Mutant(
         "lines-uncounted",
         "api/batches.py",
         "        counting.count_signer(prepared.signer)\n",
@@ -1012,7 +1052,7 @@ MUTANTS = [
     Mutant(
         "batch-uncut",
         "ledger/settling.py",
-        'if newest.purpose == "append" and call.gas > terms.gas_limit:',
+        'if newest.purpose == "append" and call.gas > terms.gas_limit and may_sign:',
         "if False:",
         "tests/e2e/test_stuck.py",
         "is_cut",
