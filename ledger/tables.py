@@ -4,10 +4,11 @@ Times are Unix seconds. Bytes are bytes. Numbers that may pass 2^63 (the signed 
 record's own bytes, never in a column. Rows that derive from the chain carry their block's number, so that a
 reorganisation removes exactly them. Text holds no NUL: PostgreSQL takes none.
 
-What changes here changes `ledger/migrations` too; until the first release `scripts/first_migration.py` writes it.
+What changes here is a step in `ledger/migrations` too.
 """
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    event,
 )
 
 
@@ -208,15 +210,22 @@ loaders = Table(
 
 # --- built of it
 
-nodes = Table(
-    "nodes",
+tiles = Table(
+    "tiles",
     METADATA,
     Column("epoch", BigInteger, nullable=False),
-    Column("level", Integer, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("hash", Bytes(32), nullable=False),
+    Column("level", Integer, nullable=False),  # the lowest of its six
+    Column("position", BigInteger, nullable=False),  # among the tiles of that level
+    Column("hashes", Bytes(4032), nullable=False),  # 32 bytes a node, see `ledger.rows.tiles`
     PrimaryKeyConstraint("epoch", "level", "position"),
-    sqlite_with_rowid=False,
+)
+# PostgreSQL would try to make hashes smaller, and put them into a table beside.
+event.listen(
+    tiles,
+    "after_create",
+    DDL("ALTER TABLE tiles ALTER COLUMN hashes SET STORAGE PLAIN").execute_if(  # type: ignore[no-untyped-call]
+        dialect="postgresql"
+    ),
 )
 
 transactions = Table(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 
 from ledger.tables import METADATA
 
-VERSION = "0001"  #: what this program reads and writes: the newest step
+VERSION = "0002"  #: what this program reads and writes: the newest step
 FOLDER = Path(__file__).parent
 
 

@@ -1,4 +1,4 @@
-"""An administration's log: its counters, and the nodes of its tree."""
+"""An administration's log: its counters, and the nodes of its tree, which lie in tiles."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from ledger import tables as t
+from ledger.core.merkle import Node
 from ledger.errors import StoreError
+from ledger.rows import tiles
 from ledger.rows.statements import Statements
+from ledger.rows.tiles import Tile
 
 
 class LogRows(Statements):
@@ -46,33 +49,79 @@ class LogRows(Statements):
         row = self.log()
         return int(row.next_index - row.sequenced)
 
-    def add_nodes(self, epoch: int, nodes: Iterable[tuple[tuple[int, int], bytes]]) -> None:
-        """Insert complete subtrees: each its (level, position) and hash."""
-        rows = [
-            {"epoch": epoch, "level": level, "position": position, "hash": node}
-            for (level, position), node in nodes
-        ]
-        if rows:
-            self._gather(t.nodes, rows)
+    def add_nodes(self, epoch: int, nodes: Iterable[tuple[Node, bytes]]) -> None:
+        """Add complete subtrees, each its (level, position) and hash, in the order in which they became complete.
 
-    def nodes(self, epoch: int, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        Raises:
+            StoreError: The tree here does not end where they begin; nothing was added.
+        """
+        begins: dict[Tile, int] = {}
+        added: dict[Tile, list[bytes]] = {}
+        for node, node_hash in nodes:
+            tile, at = tiles.place(node)
+            if tile not in begins:
+                begins[tile], added[tile] = at, []
+            added[tile].append(node_hash)
+        grown = {tile: at for tile, at in begins.items() if at}
+        found = self._tiles(epoch, list(grown))
+        rows = []
+        for (level, position), at in grown.items():
+            begun = found.get((level, position), b"")
+            if len(begun) != tiles.HASH_BYTES * at:
+                raise StoreError(
+                    f"The tree here does not end before node {at} of tile {position} of level {level}; the database is "
+                    "damaged. Restore it from a backup; nothing was taken into the tree."
+                )
+            rows.append((begun + b"".join(added.pop((level, position))), epoch, level, position))
+        if rows:
+            mark = self._mark
+            self._connection.exec_driver_sql(
+                f"UPDATE tiles SET hashes = {mark} WHERE epoch = {mark} AND level = {mark} AND position = {mark}",  # noqa: S608
+                rows,
+            )
+        if added:
+            self._gather(
+                t.tiles,
+                [
+                    {"epoch": epoch, "level": level, "position": position, "hashes": b"".join(hashes)}
+                    for (level, position), hashes in added.items()
+                ],
+            )
+
+    def nodes(self, epoch: int, places: Sequence[Node]) -> dict[Node, bytes]:
         """Complete subtrees by (level, position); a missing one is a StoreError."""
-        # All in one question: a path of a long log has more nodes, and takes no more questions. Written out, since SQLite
-        # goes through the whole table for `(level, position) IN …`, and the framework builds a VALUES anew each time.
-        mark = "%s" if self._connection.dialect.name == "postgresql" else "?"
-        rows = ", ".join([f"({mark}, {mark})"] * len(places))
-        query = (
-            f"SELECT n.level, n.position, n.hash FROM (VALUES {rows}) AS w "  # noqa: S608  marks, no values
-            f"JOIN nodes AS n ON n.epoch = {mark} AND n.level = w.column1 AND n.position = w.column2"
-        )
-        values = (*(part for place in places for part in place), epoch)
-        found: dict[tuple[int, int], bytes] = {}
-        if places:
-            for level, position, node in self._connection.exec_driver_sql(query, values):
-                found[level, position] = node
-        for place in places:
-            if place not in found:
+        wanted = [tiles.place(place) for place in places]
+        kept = self._tiles(epoch, list(dict.fromkeys(tile for tile, _ in wanted)))
+        found: dict[Node, bytes] = {}
+        for place, (tile, at) in zip(places, wanted, strict=True):
+            begin = tiles.HASH_BYTES * at
+            node = kept.get(tile, b"")[begin : begin + tiles.HASH_BYTES]
+            if len(node) != tiles.HASH_BYTES:
                 raise StoreError(
                     f"The log's node {place[1]} of level {place[0]} is missing; the database is damaged."
                 )
+            found[place] = node
         return found
+
+    def _tiles(self, epoch: int, wanted: Sequence[Tile]) -> dict[Tile, bytes]:
+        """The hashes of those tiles that are there."""
+        if not wanted:
+            return {}
+        # All in one question: to ask costs more than what is found. Written out, since SQLite goes through the whole
+        # table for `(level, position) IN …`, and the framework builds a VALUES anew each time.
+        mark = self._mark
+        rows = ", ".join([f"({mark}, {mark})"] * len(wanted))
+        query = (
+            f"SELECT n.level, n.position, n.hashes FROM (VALUES {rows}) AS w "  # noqa: S608  marks, no values
+            f"JOIN tiles AS n ON n.epoch = {mark} AND n.level = w.column1 AND n.position = w.column2"
+        )
+        values = (*(part for tile in wanted for part in tile), epoch)
+        return {
+            (level, position): hashes
+            for level, position, hashes in self._connection.exec_driver_sql(query, values)
+        }
+
+    @property
+    def _mark(self) -> str:
+        """What stands for a value in a statement that is written out."""
+        return "%s" if self._connection.dialect.name == "postgresql" else "?"

@@ -204,7 +204,7 @@ def test_the_same_corruptions_are_found_on_postgresql(batch, life, opened, on_po
 PLACES = {
     "chain data": ("blocks", "chain_"),
     "store": ("manifests", "custody", "transactions", "consignments", "search_terms", "feed", "erasures"),
-    "tree": ("nodes", "log"),
+    "tree": ("tiles", "log"),
     "objects": ("sealed_objects", "accompanying"),
 }
 
@@ -339,7 +339,7 @@ def test_without_a_node_what_does_not_derive_from_the_chain_is_still_found(life,
     DAMAGES["a bit of a node"].plant(store.path, life)
     DAMAGES["an accepted record to be sent again"].plant(store.path, life)
     outcome = fsck(store, replace(wanted, profile=None), unseen)
-    assert {each.where for each in outcome.found} == {"nodes", "custody"}, told(outcome)
+    assert {each.where for each in outcome.found} == {"tiles", "custody"}, told(outcome)
 
 
 def test_the_database_or_trust_file_of_another_chain_is_refused(store, wanted):
@@ -396,11 +396,11 @@ def test_a_repair_puts_right_what_derives_from_the_chain_and_touches_nothing_els
     with store.read() as session:
         after = fsck_life.everything(session)
     changed = {name for name in whole if damaged[name] != whole[name]}
-    assert changed == {each.name for each in t.DERIVED} | {"blocks", "nodes", "feed", "custody"}
+    assert changed == {each.name for each in t.DERIVED} | {"blocks", "tiles", "feed", "custody"}
     for name, rows in after.items():
         assert rows == (whole if name in REPAIRED else damaged)[name], name
     assert {each.where for each in outcome.repaired} == REPAIRED
-    assert {each.where for each in outcome.found} == {"nodes", "feed", "custody"}, told(outcome)
+    assert {each.where for each in outcome.found} == {"tiles", "feed", "custody"}, told(outcome)
     assert outcome.verdict == "INVALID"
 
 

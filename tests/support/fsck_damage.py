@@ -57,16 +57,10 @@ def flip(table: str, column: str, where: str, at: int = 0) -> Damage:
 
     def damage(connection: sqlite3.Connection, _life: Life) -> None:
         query = f"SELECT rowid, {column} FROM {table} WHERE {where} LIMIT 1"
-        key = "rowid"
-        if table == "nodes":  # it has none
-            query, key = (
-                query.replace("rowid", "epoch, level, position"),
-                "epoch = ? AND level = ? AND position",
-            )
-        *ids, value = connection.execute(query).fetchone()
+        row, value = connection.execute(query).fetchone()
         changed = bytearray(value)
         changed[at] ^= 1
-        connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (bytes(changed), *ids))
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (bytes(changed), row))
 
     damage.__dict__["table"] = table
     return damage
@@ -258,39 +252,45 @@ DAMAGES: dict[str, Planted] = {
     ),
     # --- the tree
     "a bit of a node": planted(
-        flip("nodes", "hash", "level = 1 AND position = 1"), ("changed", "nodes", "1/1/1")
+        flip("tiles", "hashes", "level = 0", 32 * 5), ("changed", "tiles", "Node 1 of level 1 is 0x")
     ),
-    "a node taken out": planted(
-        "DELETE FROM nodes WHERE level = 2 AND position = 0", ("missing", "nodes", "1/2/0")
+    "a tile taken out": planted("DELETE FROM tiles WHERE level = 0", ("missing", "tiles", "1/0/0")),
+    "a node cut off": planted(
+        "UPDATE tiles SET hashes = substr(hashes, 1, length(hashes) - 32)",
+        ("missing", "tiles", "It ends before node 6 of level 0"),
     ),
-    "a node too many": planted(copy_row("nodes", "level = 2", level="9"), ("extra", "nodes", "1/9/0")),
+    "half a node cut off": planted(
+        "UPDATE tiles SET hashes = substr(hashes, 1, length(hashes) - 16)",
+        ("missing", "tiles", "It ends before node 6 of level 0"),
+    ),
+    "a node too many": planted(
+        "UPDATE tiles SET hashes = CAST(hashes || zeroblob(32) AS BLOB)",
+        ("extra", "tiles", "32 bytes of nodes that 7 leaves do not have"),
+    ),
+    "a tile too many": planted(copy_row("tiles", "level = 0", level="6"), ("extra", "tiles", "1/6/0")),
     "two nodes exchanged": planted(
-        (
-            "UPDATE nodes SET position = 99 WHERE level = 0 AND position = 0",
-            "UPDATE nodes SET position = 0 WHERE level = 0 AND position = 1",
-            "UPDATE nodes SET position = 1 WHERE level = 0 AND position = 99",
-        ),
-        ("changed", "nodes", "1/0/0"),
-        ("changed", "nodes", "1/0/1"),
+        "UPDATE tiles SET hashes = CAST(substr(hashes, 33, 32) || substr(hashes, 1, 32) || substr(hashes, 65) AS BLOB)",
+        ("changed", "tiles", "Node 0 of level 0 is 0x"),
+        ("changed", "tiles", "Node 1 of level 0 is 0x"),
     ),
     "an index given out twice": planted(
         "UPDATE log SET next_index = next_index - 1", ("changed", "log", "Its next index is 7, and 8 leaves")
     ),
     "fewer leaves in the tree": planted(
         "UPDATE log SET sequenced = sequenced - 1",
-        ("extra", "nodes", "1/0/6"),
+        ("extra", "tiles", "nodes that 6 leaves do not have"),
         ("missing", "manifests", "A head of 7 leaves is on chain, and 6 are in the tree"),
         besides=("feed",),
     ),
     "more leaves in the tree than there are": planted(
         "UPDATE log SET sequenced = 40",
         ("changed", "log", "40 leaves are said to be in the tree"),
-        besides=("nodes",),
+        besides=("tiles",),
     ),
     "an epoch that nobody began": planted(
         "UPDATE log SET epoch = 2",
         ("changed", "log", "It is in epoch 2; the chain says 1"),
-        besides=("nodes",),
+        besides=("tiles",),
     ),
     "a foreign head that is none": planted(
         "UPDATE log SET foreign_from = 0",
@@ -300,38 +300,38 @@ DAMAGES: dict[str, Planted] = {
     "no count of the log": planted(
         "DELETE FROM log",
         ("missing", "log", "here are 0"),
-        besides=("transactions", "feed", "nodes"),
+        besides=("transactions", "feed", "tiles"),
         is_alone=True,
     ),
     # --- accepted manifests and their promises
     "a bit of a leaf": planted(
         flip("manifests", "leaf", FIRST, 60),
         ("changed", "manifests", "by the record that was signed"),
-        ("changed", "nodes", "1/0/0"),
+        ("changed", "tiles", "Node 0 of level 0 is 0x"),
         ("changed", "manifests", "lead to 0x"),
         besides=("sealed_objects", "erasures"),
     ),
     "a bit of a leaf's signature": planted(
         flip("manifests", "leaf", FIRST, 140),
         ("changed", "manifests", "signed"),
-        besides=("nodes",),
+        besides=("tiles",),
     ),
     "a leaf cut off": planted(
         f"UPDATE manifests SET leaf = substr(leaf, 1, 100) WHERE {FIRST}",
         ("changed", "manifests", "Its leaf is no signed record"),
-        besides=("nodes", "sealed_objects", "transactions", "feed"),
+        besides=("tiles", "sealed_objects", "transactions", "feed"),
         is_alone=True,
     ),
     "a manifest taken out": planted(
         "DELETE FROM manifests WHERE log_index = 3",
         ("missing", "manifests", "Index 3 of epoch 1 was given out"),
         ("missing", "manifests", "It was told to be accepted"),
-        besides=("nodes", "sealed_objects", "feed", "search_terms", "accompanying"),
+        besides=("tiles", "sealed_objects", "feed", "search_terms", "accompanying"),
     ),
     "two places of the log exchanged": planted(
         exchange("manifests", ("log_index",), "log_index = 0", "log_index = 1"),
         ("changed", "manifests", "It was promised index 0 of epoch 1 and has index 1"),
-        ("changed", "nodes", "1/0/0"),
+        ("changed", "tiles", "Node 0 of level 0 is 0x"),
         besides=("feed",),
     ),
     "a manifest of another party": planted(

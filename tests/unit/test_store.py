@@ -446,7 +446,7 @@ def test_a_node_of_the_tree_that_is_missing_is_told(store):
     accept(store, 4)
     sequencing.extend(store)
     with store.write() as session:
-        session._connection.execute(delete(t.nodes).where(t.nodes.c.level == 2))
+        session._connection.execute(delete(t.tiles))
     with store.read() as session, pytest.raises(StoreError, match="node 0 of level 2 is missing"):
         sequencing.root_at(session, 1, 4)
 

@@ -17,6 +17,7 @@ from ledger.core import merkle, records
 from ledger.core.records import ManifestKind, ManifestRecord, Promise, Role
 from ledger.core.signatures import recover_address
 from ledger.errors import InvalidRecord, InvalidSignature
+from ledger.rows import tiles
 
 _HASH = 32
 _CLOSINGS = ("waiting", "sent", "done", "refused")
@@ -40,12 +41,12 @@ def check(checked: Checked) -> Iterator[Corruption]:
         if epoch == log.epoch:
             taken = hashes[: _HASH * max(0, log.sequenced)]
         levels = _levels(taken)
-        yield from _nodes(checked, epoch, levels, is_closed=epoch != log.epoch)
+        yield from _tree(checked, epoch, levels, is_closed=epoch != log.epoch)
         yield from _heads(checked, log, epoch, levels)
-    for row in checked.session.every(t.nodes, t.nodes.c.epoch, t.nodes.c.level, t.nodes.c.position):
+    for row in checked.session.every(t.tiles, t.tiles.c.epoch, t.tiles.c.level, t.tiles.c.position):
         if row.epoch not in leaves:
             key = {"epoch": row.epoch, "level": row.level, "position": row.position}
-            yield checked.of("extra", "nodes", key, "The log has no leaf of this epoch.")
+            yield checked.of("extra", "tiles", key, "The log has no leaf of this epoch.")
 
 
 # --- one manifest
@@ -218,26 +219,56 @@ def _levels(leaf_hashes: bytes | bytearray) -> list[bytes]:
     return levels
 
 
-def _nodes(checked: Checked, epoch: int, levels: list[bytes], *, is_closed: bool) -> Iterator[Corruption]:
+def _tree(checked: Checked, epoch: int, levels: list[bytes], *, is_closed: bool) -> Iterator[Corruption]:
+    """Every tile of an epoch, against the tree of its leaves."""
     size = len(levels[0]) // _HASH
-    ours = (
-        {"level": level, "position": at // _HASH, "hash": hashes[at : at + _HASH]}
-        for level, hashes in enumerate(levels)
-        for at in range(0, len(hashes), _HASH)
-    )
-    kept = checked.session.every(t.nodes, t.nodes.c.level, t.nodes.c.position, epoch=epoch)
-    theirs = ({name: getattr(row, name) for name in ("level", "position", "hash")} for row in kept)
-    for (level, position), our, their in side_by_side(ours, theirs, ("level", "position")):
-        key = {"epoch": epoch, "level": level, "position": position}
-        if our is None:
-            # what a restart took over into the next epoch has left its nodes here
-            if not (is_closed and 0 <= level < 64 and position >= 0 and (position + 1) << level > size):
-                yield checked.of("extra", "nodes", key, f"{size} leaves have no such node.")
-        elif their is None:
-            yield checked.of("missing", "nodes", key, "The leaves below it are there: proofs can't be made.")
-        elif our["hash"] != their["hash"]:
-            what = f"It is 0x{their['hash'].hex()}, and 0x{our['hash'].hex()} by the leaves below it."
-            yield checked.of("changed", "nodes", key, what)
+    kept = checked.session.every(t.tiles, t.tiles.c.level, t.tiles.c.position, epoch=epoch)
+    theirs = ({name: getattr(row, name) for name in ("level", "position", "hashes")} for row in kept)
+    for tile, our, their in side_by_side(_tiles(levels), theirs, ("level", "position")):
+        key = {"epoch": epoch, "level": tile[0], "position": tile[1]}
+        if their is None:
+            yield checked.of("missing", "tiles", key, "The leaves below it are there: proofs can't be made.")
+            continue
+        for kind, what in _of_tile(
+            tile, b"" if our is None else our["hashes"], their["hashes"], size, is_closed
+        ):
+            yield checked.of(kind, "tiles", key, what)
+
+
+def _of_tile(
+    tile: tiles.Tile, ours: bytes, theirs: bytes, size: int, is_closed: bool
+) -> Iterator[tuple[Kind, str]]:
+    """What is wrong in one tile that is there: each node that is another, those that are missing, those too many."""
+    for begin in range(0, min(len(ours), len(theirs)) // _HASH * _HASH, _HASH):
+        our, their = ours[begin : begin + _HASH], theirs[begin : begin + _HASH]
+        if our != their:
+            level, position = tiles.node(tile, begin // _HASH)
+            what = f"Node {position} of level {level} is 0x{their.hex()}, and 0x{our.hex()} by the leaves below it."
+            yield "changed", what
+    if len(theirs) < len(ours):
+        level, position = tiles.node(tile, len(theirs) // _HASH)
+        yield "missing", f"It ends before node {position} of level {level}: proofs can't be made."
+    elif len(theirs) > len(ours) and not (is_closed and _is_tile(tile, theirs)):
+        # what a restart took over into the next epoch has left its nodes in the epoch before
+        yield "extra", f"It has {len(theirs) - len(ours)} bytes of nodes that {size} leaves do not have."
+
+
+def _is_tile(tile: tiles.Tile, hashes: bytes) -> bool:
+    """Whether there can be such a tile in a tree of any size."""
+    level, position = tile
+    is_place = 0 <= level < 64 and level % tiles.HEIGHT == 0 and position >= 0
+    return is_place and len(hashes) % _HASH == 0 and len(hashes) <= _HASH * tiles.FULL
+
+
+def _tiles(levels: list[bytes]) -> Iterator[dict[str, Any]]:
+    """The tiles of a tree, in the order of their level and position."""
+    size = len(levels[0]) // _HASH
+    for lowest in range(0, len(levels), tiles.HEIGHT):
+        for position in range(-(-(size >> lowest) >> tiles.HEIGHT)):
+            tile = lowest, position
+            nodes = (tiles.node(tile, at) for at in range(tiles.count(tile, size)))
+            hashes = b"".join(levels[level][_HASH * at : _HASH * (at + 1)] for level, at in nodes)
+            yield {"level": lowest, "position": position, "hashes": hashes}
 
 
 def _heads(checked: Checked, log: Any, epoch: int, levels: list[bytes]) -> Iterator[Corruption]:

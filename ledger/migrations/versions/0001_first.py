@@ -1,4 +1,4 @@
-"""The tables of the first version. Written by `scripts/first_migration.py` from `ledger/tables.py`."""
+"""The tables of the first version."""
 
 import sqlalchemy as sa
 from alembic import op
