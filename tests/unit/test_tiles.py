@@ -8,13 +8,18 @@ from sqlalchemy import delete, select, update
 
 from ledger import sequencing
 from ledger import tables as t
+from ledger.audit.fsck import log
+from ledger.audit.fsck.found import Checked
 from ledger.core import merkle
+from ledger.core.records import Domain
 from ledger.errors import StoreError
+from ledger.membership import Membership
 from ledger.rows import tiles
 from ledger.store import Store
 
 LEAVES = [merkle.hash_leaf(number.to_bytes(8, "big")) for number in range(5000)]
 NODES = merkle.complete_nodes(LEAVES)
+DOMAIN = Domain(31337, bytes(20))
 
 
 @pytest.fixture
@@ -132,3 +137,50 @@ def test_a_tile_that_is_there_already_is_not_written_over(store):
         sequencing.append(session, 1, 64, LEAVES[:1])
     with store.read() as session:
         assert sequencing.root_at(session, 1, 100) == merkle.root(LEAVES[:100])
+
+
+# --- held against the leaves, as `audit fsck` does it
+
+
+def found_in(store, leaves, *, is_closed=False):
+    """What is wrong with the tree of epoch 1, if these are its leaves: kinds, tiles and sentences."""
+    with store.read() as session:
+        checked = Checked(
+            session, session, False, 0, 0, b"SG".ljust(8), DOMAIN, DOMAIN, Membership(), None, "here", True
+        )
+        levels = log._levels(b"".join(leaves))
+        return [
+            (each.kind, each.id, each.what) for each in log._tree(checked, 1, levels, is_closed=is_closed)
+        ]
+
+
+def test_a_tree_of_many_tiles_is_held_against_its_leaves(store):
+    size = grown(store, [4500])
+    assert found_in(store, LEAVES[:size]) == []
+    with store.write() as session:
+        where = (t.tiles.c.level == 6) & (t.tiles.c.position == 0)
+        hashes = bytearray(session._connection.execute(select(t.tiles.c.hashes).where(where)).scalar())
+        hashes[32 * 2] ^= 1
+        session._connection.execute(update(t.tiles).values(hashes=bytes(hashes)).where(where))
+        session._connection.execute(delete(t.tiles).where(t.tiles.c.level == 12))
+    found = found_in(store, LEAVES[:size])
+    assert [(kind, tile) for kind, tile, _ in found] == [("changed", "1/6/0"), ("missing", "1/12/0")]
+    assert f"Node 0 of level 7 is 0x{hashes[64:96].hex()}, and 0x{NODES[7, 0].hex()}" in found[0][2]
+
+
+def test_what_a_restart_took_into_the_next_epoch_may_stand_in_the_tree_of_the_one_before(store):
+    grown(store, [4500])
+    assert found_in(store, LEAVES[:1000], is_closed=True) == []
+    found = found_in(store, LEAVES[:1000])
+    tiles_too_many = {"1/0/15", *(f"1/0/{tile}" for tile in range(16, 71)), "1/6/0", "1/6/1", "1/12/0"}
+    assert {(kind, tile) for kind, tile, _ in found} == {("extra", tile) for tile in tiles_too_many}
+
+
+@pytest.mark.parametrize("place", [(5, 0), (66, 0), (12, -1)])
+def test_a_tile_that_no_tree_has_is_told_of_a_closed_epoch_too(store, place):
+    grown(store, [100])
+    row = {"epoch": 1, "level": place[0], "position": place[1]}
+    with store.write() as session:
+        session.put_right(t.tiles, row, {**row, "hashes": bytes(32)})
+    found = found_in(store, LEAVES[:100], is_closed=True)
+    assert [(kind, tile) for kind, tile, _ in found] == [("extra", f"1/{place[0]}/{place[1]}")]
