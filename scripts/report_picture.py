@@ -3,7 +3,7 @@
     .venv/bin/python scripts/report_picture.py
 
 Needs Chromium (scripts/chromium). Left: the verdict and the findings; right: a consignment that was held, and the map.
-The verdict is INDETERMINATE: the chain was written and never mined, so that nobody shows its contracts' code.
+The chain was written and never mined; four QBFT validators of the tests seal it.
 """
 
 import io
@@ -27,14 +27,13 @@ COLOURS = 96
 def written(folder: Path) -> Path:
     """A report, made by the command that people use."""
     sys.path.insert(0, str(PROJECT / "tests" / "support"))
-    audited_trade, generated_chain = map(import_module, ("audited_trade", "generated_chain"))
-    chain, _ = audited_trade.trade()
+    chain, _ = import_module("audited_trade").trade(is_shown=True, is_sealed=True)
     chain.write(folder / "chain.audit", folder / "papers")
-    (folder / "sg.trust.json").write_bytes(generated_chain.trust().encode())
+    (folder / "sg.trust.json").write_bytes(chain.trust.encode())
     command = str(Path(sys.executable).with_name("cargo-ledger"))
     words = ["audit", "report", "chain.audit", "--trust", "sg.trust.json", "--documents", "papers"]
     made = subprocess.run([command, *words], cwd=folder, capture_output=True, text=True)
-    if made.returncode != 3:  # INDETERMINATE
+    if made.returncode != 0:  # VALID
         raise SystemExit(made.stderr)
     return folder / "audit-report.html"
 

@@ -308,7 +308,15 @@ def report(
     with replaying(
         output, export, trust, profile, folder, last, processes, signatures=signatures
     ) as replayed:
-        how = audit_report.how(replayed, export, trust, profile, signatures=signatures)
+        how = audit_report.how(
+            replayed,
+            export,
+            trust,
+            profile,
+            signatures=signatures,
+            documents=documents or (),
+            consignments=consignment or (),
+        )
         with output.progress("writing the report", 100) as advance:
             made = content.gather(replayed, held, how, consignment or (), audit_report.Stages(advance))
         write_atomically(out, page.render(made, replayed.block_time), mode=0o644)

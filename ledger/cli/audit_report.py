@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,14 @@ class Stages:
 
 
 def how(
-    replayed: Replayed, export: Path | None, trust: Path, profile: Path | None, *, signatures: bool
+    replayed: Replayed,
+    export: Path | None,
+    trust: Path,
+    profile: Path | None,
+    *,
+    signatures: bool,
+    documents: Sequence[Path] = (),
+    consignments: Sequence[bytes] = (),
 ) -> How:
     """The commands by which somebody else comes to the same, and what they must see.
 
@@ -56,6 +64,21 @@ def how(
             f"cargo-ledger audit replay {source} {trusted}{until}{quick}",
         )
     ]
+    words = [f"--documents {_named(each)}" for each in documents]
+    words += [f"--consignment 0x{each.hex()}" for each in consignments]
+    again.append(
+        Again(
+            "Write this report again"
+            + (
+                " from the same documents; who has none gets it without places, seals and reasons."
+                if words
+                else "."
+            ),
+            " ".join(
+                [f"cargo-ledger audit report {source} {trusted}{until}{quick}", *words, "--out again.html"]
+            ),
+        )
+    )
     if export is None:
         again.append(
             Again(

@@ -88,6 +88,45 @@ def test_the_verdict_comes_first_in_words_and_then_what_it_rests_on(page):
     assert "NLRTM Rotterdam" in row and record[:12] in row, "evidence leads to the record's own line"
 
 
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory):
+    """A report whose verdict is VALID, of a chain that QBFT validators sealed."""
+    second_verifier.browser()
+    folder = tmp_path_factory.mktemp("valid")
+    chain, _ = audited_trade.trade(8, is_shown=True, is_sealed=True)
+    chain.write(folder / "chain.audit", folder / "details")
+    (folder / "trust.json").write_bytes(chain.trust.encode())
+    words = ["audit", "report", folder / "chain.audit", "--trust", folder / "trust.json"]
+    words += ["--documents", folder / "details", "--out", folder / "audit.html"]
+    result = CliRunner().invoke(app, [str(word) for word in words], prog_name="cargo-ledger")
+    assert result.exit_code == 0, result.output
+    return folder / "audit.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_valid_verdict_is_painted_as_one_with_what_stands_in_the_record_beside_it(valid, scheme):
+    page = second_verifier.browser().new_page()
+    try:
+        page.emulate_media(color_scheme=scheme)
+        page.goto(valid.as_uri())
+        box = page.locator(".verdict")
+        said = "VALID\nThe chain of custody holds.\n5 grave and 2 serious findings stand in it: the verdict is about the record"
+        assert said in box.inner_text().replace("\n\n", "\n")
+        colours = painted(box)
+        assert colours[color_of(page, ".verdict", "backgroundColor")] > 0.6
+        contrast.require(page, texts=100)
+        text = page.inner_text("main")
+        assert "is final: 3 of 4 trusted validators sealed it." in text
+        assert "Write this report again from the same documents" in text
+        assert (
+            "cargo-ledger audit report chain.audit --trust trust.json --documents details --out again.html"
+            in text
+        )
+        assert page.locator("#checked .status").all_inner_texts() == ["VALID"] * 10
+    finally:
+        page.close()
+
+
 def test_the_map_shows_land_sea_and_a_dot_and_a_line_for_what_is_disclosed(page):
     shown = painted(page.locator("svg.map"))
     assert 0.15 < shown[color_of(page, "svg .land")] < 0.6

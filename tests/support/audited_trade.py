@@ -20,9 +20,15 @@ WEST = (("SGSIN", "singapore"), ("LKCMB", None), ("EGPSD", "suez"), ("NLRTM", "r
 EAST = (("KRPUS", "korea"), ("JPYOK", None), ("USLAX", "america"))
 
 
-def trade(lives: int = 24) -> tuple[WrittenChain, dict[str, Consignment]]:
-    """The chain, and the consignments by what they are there for."""
-    chain = WrittenChain(("SG", "NL", "EG", "KR", "US"), PEOPLE)
+def trade(lives: int = 24, *, odd: bool = True, **how: bool) -> tuple[WrittenChain, dict[str, Consignment]]:
+    """The chain, and the consignments by what they are there for.
+
+    Args:
+        lives: Voyages beside the consignments with something odd.
+        odd: Whether there are those.
+        how: As `WrittenChain`: whether it is sealed, whether its state is shown.
+    """
+    chain = WrittenChain(("SG", "NL", "EG", "KR", "US"), PEOPLE, **how)
     steps: list[tuple[int, int, object]] = []
 
     def later(at, act):
@@ -31,7 +37,8 @@ def trade(lives: int = 24) -> tuple[WrittenChain, dict[str, Consignment]]:
     named: dict[str, Consignment] = {}
     for number in range(lives):
         _voyage(later, named, chain, number)
-    _findings(later, named, chain)
+    if odd:
+        _findings(later, named, chain)
     for at, _, act in sorted(steps, key=lambda step: step[:2]):
         act(at)
     return chain, named

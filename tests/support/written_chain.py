@@ -1,17 +1,22 @@
 """A chain as a test writes it, record by record and never mined: real headers, receipts roots, records and signatures.
 
 For what a report draws: administrations across the world, months of passages, findings of every kind, in a second of test
-time. What it has not are transactions and state, so the replay's check `contracts` is skipped.
+time. What it has not are transactions; state only if it is asked for (`is_shown`), else the replay's check `contracts` is
+skipped. `is_sealed` puts it under the seals of three of four QBFT validators, whom `trust` names.
 """
 
 import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
+import rlp as oracle
+import sealed_headers
+from sealed_headers import ADDRESSES, KEYS
+from trie import HexaryTrie
 
 sys.path.insert(1, str(Path(__file__).parents[2] / "bench"))
 import generated_chain as generated
@@ -19,7 +24,7 @@ import generated_chain as generated
 from ledger.audit import export_file
 from ledger.audit.blocks import Chunk, Network, Tail, encode
 from ledger.audit.checking import forms
-from ledger.core import documents
+from ledger.core import documents, headers, slots
 from ledger.core.identifiers import Party
 from ledger.core.records import (
     ZERO16,
@@ -33,6 +38,7 @@ from ledger.core.records import (
 )
 from ledger.core.records import CustodyKind as K
 from ledger.core.signatures import account_of, sign
+from ledger.core.trust import Trust
 
 HOUR, DAY = 3_600, 86_400
 START = 1_780_272_000  # 2026-06-01
@@ -69,8 +75,12 @@ class WrittenChain:
     people: dict[str, str]  # role: party
     name: str = "a written chain"
     network: Network = field(default_factory=generated.network)
+    is_shown: bool = False
+    is_sealed: bool = False
 
     def __post_init__(self) -> None:
+        if self.is_sealed:
+            self.network = replace(self.network, consensus="qbft")
         self._domain = Domain(generated.CHAIN_ID, self.network.addresses["ConsignmentLedger"])
         self._known: dict[str, Person] = {}
         self._registry = 0
@@ -202,16 +212,52 @@ class WrittenChain:
     def close(self) -> None:
         """Nothing is open."""
 
+    @property
+    def trust(self) -> Trust:
+        """Whoever trusts it."""
+        plain = generated.trust()
+        if not self.is_sealed:
+            return plain
+        return replace(plain, consensus="qbft", validators=tuple(sorted(ADDRESSES[:4], key=str.lower)))
+
     def tail(self) -> Tail:
-        return Tail((), ())
+        return Tail((), self._state()[1] if self.is_shown else ())
+
+    def _state(self) -> tuple[bytes, tuple[bytes, ...]]:
+        """The state root of the last block, and what shows the contracts' code and event counts from it."""
+        counts = {
+            "AdministrationRegistry": self._registry,
+            "ManifestLog": 0,
+            "ConsignmentLedger": self._records,
+        }
+        state, nodes = HexaryTrie({}), dict[bytes, None]()
+        for name, address in self.network.addresses.items():
+            storage = HexaryTrie({})
+            slot = keccak(slots.SEQUENCES[name].to_bytes(32, "big"))
+            if counts[name]:
+                storage[slot] = oracle.encode(counts[name])
+            nodes |= {oracle.encode(node): None for node in storage.get_proof(slot)}
+            account = [b"\1", b"", storage.root_hash, self.network.code_hashes[name]]
+            state[keccak(address)] = oracle.encode(account)
+        for address in self.network.addresses.values():
+            nodes |= {oracle.encode(node): None for node in state.get_proof(keccak(address))}
+        return state.root_hash, tuple(nodes)
 
     def chunks(self, first: int) -> Iterator[Chunk]:
         parent = keccak(b"before")
         for number, (time, logs) in enumerate(sorted(self._moments.items()), 1):
             shown = [generated._receipt([log], self.network.addresses[contract]) for contract, log in logs]
             block = generated._block(number, parent, shown, time)
-            parent = keccak(block.header)
-            yield Chunk(number, number, encode(block), 0, self.name)
+            header = headers.decode(block.header)
+            kept = {f"f{n}": header.fields[n] for n in (3, 4, 5, 6, 11)}
+            if self.is_shown and number == self.last:
+                kept["f3"] = self._state()[0]
+            if self.is_sealed:
+                header = sealed_headers.qbft(ADDRESSES[:4], KEYS[:3], number=number, parent=parent, **kept)
+            else:
+                header = headers.Header((*header.fields[:3], kept["f3"], *header.fields[4:]))
+            parent = headers.block_hash(header, "qbft" if self.is_sealed else None)
+            yield Chunk(number, number, encode(replace(block, header=header.encode())), 0, self.name)
 
 
 def _code(text: str) -> bytes:

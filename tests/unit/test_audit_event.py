@@ -2,19 +2,15 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
 
 import pytest
-import sealed_headers
 import written_chain
-from sealed_headers import ADDRESSES, KEYS
+from sealed_headers import ADDRESSES
 from typer.testing import CliRunner
 from written_chain import DAY, HOUR, START, WrittenChain
 
-from ledger.audit import blocks
 from ledger.audit import event as events
 from ledger.cli.main import app
-from ledger.core import headers
 from ledger.core.records import CustodyKind as K
 from ledger.core.records import keccak
 from ledger.core.signatures import recover_key, sign
@@ -121,28 +117,8 @@ class Altered:
             yield chunk
 
 
-@dataclass
-class SealedByThree(WrittenChain):
-    """The written chain under the seals of three of four QBFT validators."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.network = dataclasses.replace(self.network, consensus="qbft")
-
-    def chunks(self, first):
-        parent = bytes(32)
-        for chunk in super().chunks(first):
-            (block,) = blocks.decode(chunk.data)
-            plain = headers.decode(block.header)
-            kept = {f"f{n}": plain.fields[n] for n in (3, 4, 5, 6, 11)}
-            sealed = sealed_headers.qbft(ADDRESSES[:4], KEYS[:3], number=chunk.first, parent=parent, **kept)
-            parent = headers.block_hash(sealed, "qbft")
-            data = blocks.encode(dataclasses.replace(block, header=sealed.encode()))
-            yield dataclasses.replace(chunk, data=data)
-
-
 def test_of_a_sealed_block_it_says_who_sealed_it(shown):
-    made = SealedByThree(("SG",), {"exporter": "SG:ACME01"})
+    made = WrittenChain(("SG",), {"exporter": "SG:ACME01"}, is_sealed=True)
     made.consignment("exporter", START + DAY)
     assert shown(made, 2, words=["--json"])["hangs_on"]["sealed_by"] == ADDRESSES[:3]
     text = shown(made, 2)

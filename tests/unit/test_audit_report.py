@@ -385,3 +385,45 @@ def test_report_and_question_name_what_they_can_not_use_in_the_same_words(trade,
         )
         assert result.exit_code == 1 and "it is no JSON object" in result.output
     assert not (tmp_path / "b.html").exists()
+
+
+def verdict_box(chain):
+    with replay(chain, Settings(chain.trust)) as result:
+        made = content.gather(result, disclosed.disclosed(papers.read_all([])), HOW)
+        html = page.render(made, result.block_time)
+    return made, html, Text(html.split('<div class="verdict"')[1].split("<dl")[0]).text
+
+
+def test_a_valid_record_with_grave_findings_is_not_taken_for_good_cargo():
+    chain, _ = audited_trade.trade(4, is_shown=True, is_sealed=True)
+    made, html, box = verdict_box(chain)
+    assert made.verdict == "VALID"
+    assert (
+        "The chain of custody holds. 4 grave and 2 serious findings stand in it: the verdict is about the record"
+        in box
+    )
+    assert "is final: 3 of 4 trusted validators sealed it." in box
+    assert "Nothing is trusted but the seals that the trust file names" in Text(html).text
+    assert re.search(
+        r"revoked from <time datetime=\"[^\"]*Z\">\d+ \w+ 2026 \d\d:\d\d:\d\d UTC</time> on", html
+    )
+
+
+def test_a_valid_record_without_grave_findings_needs_no_reservation():
+    made, _, box = verdict_box(audited_trade.trade(4, odd=False, is_shown=True, is_sealed=True)[0])
+    assert (made.verdict, {gravity for gravity, *_ in made.findings_by_kind}) == ("VALID", {"slight"})
+    assert "about the cargo" not in box and "No hold is open." in box
+
+
+def test_of_a_development_chain_it_says_that_nobody_seals_it_even_when_all_else_holds():
+    made, html, box = verdict_box(audited_trade.trade(2, odd=False, is_shown=True)[0])
+    assert made.verdict == "VALID" and "unsealed development chain" in box
+    text = Text(html).text
+    assert "who runs its node can have written all of this" in text and "but the seals" not in text
+
+
+def test_another_count_of_events_than_the_state_shows_is_invalid():
+    chain, _ = audited_trade.trade(2, odd=False, is_shown=True)
+    chain._records += 1
+    with replay(chain, Settings(chain.trust)) as result:
+        assert result.verdict == "INVALID" and result.check("contracts").status == "INVALID"

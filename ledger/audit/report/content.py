@@ -239,6 +239,7 @@ class Report:
     verdict: str
     heading: str
     grounds: str
+    is_sealed: bool
     replay: dict[str, Any]
     how: How
     findings_by_kind: tuple[tuple[str, str, str, int], ...]
@@ -350,6 +351,7 @@ class _Gathering:
             verdict=replayed.verdict,
             heading=heading,
             grounds=grounds,
+            is_sealed=replayed.trust.consensus != "development",
             replay=replayed.to_json(),
             how=self._how,
             findings_by_kind=tuple(

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ledger.audit.report import pictures
 from ledger.audit.report.content import Place, Report, ToldAct
@@ -52,7 +52,7 @@ def render(report: Report, block_time: int) -> str:
         "number": lambda number: f"{number:,}".replace(",", "\u202f"),
         "lateness": _lateness,
         "passed": _passed,
-        "moments": lambda sentence: _RFC.sub(_readable, sentence),
+        "moments": _with_moments,
     }
     environment.filters |= filters
     return environment.from_string((_FILES / "page.html").read_text(encoding="utf-8")).render(
@@ -63,6 +63,7 @@ def render(report: Report, block_time: int) -> str:
         block_time=block_time,
         age=_age(report.how.made_at - block_time),
         in_short=_in_short(report),
+        reservation=_reservation(report),
         broken=[each for each in report.replay["checks"] if each["status"] in ("INVALID", "ERROR")],
         is_cut_off=_is_cut_off(report),
         is_any_block_good=report.replay["as_of"]["block"] >= report.replay["chain"]["first_block"],
@@ -116,9 +117,15 @@ def _moment(seconds: int) -> str:
         return time_text(seconds)
 
 
+def _with_moments(sentence: str) -> Markup:
+    """A sentence with its times as people read them."""
+    return Markup(_RFC.sub(_readable, escape(printable(sentence))))  # noqa: S704  escaped just here
+
+
 def _readable(written: re.Match[str]) -> str:
     try:
-        return _moment(int(datetime.fromisoformat(written[0]).timestamp()))
+        moment = _moment(int(datetime.fromisoformat(written[0]).timestamp()))
+        return f'<time datetime="{written[0]}">{moment}</time>'
     except ValueError:  # a seal may be called so
         return written[0]
 
@@ -158,11 +165,28 @@ def _counted(count: int, name: str) -> str:
     return f"{count:,} {name}".replace(",", "\u202f") + ("" if count == 1 else "s")
 
 
-def _in_short(report: Report) -> str:
-    """The gist, for who reads no further."""
+def _by_gravity(report: Report) -> dict[str, int]:
     by_gravity = dict.fromkeys(("grave", "serious", "slight"), 0)
     for gravity, _, _, count in report.findings_by_kind:
         by_gravity[gravity] += count
+    return by_gravity
+
+
+def _reservation(report: Report) -> str:
+    """What belongs beside a good verdict, so that nobody takes a whole record for good cargo."""
+    grave = {
+        gravity: count for gravity, count in _by_gravity(report).items() if count and gravity != "slight"
+    }
+    if report.verdict != "VALID" or not grave:
+        return ""
+    counts = " and ".join(f"{count} {gravity}" for gravity, count in grave.items())
+    stand = "finding stands" if sum(grave.values()) == 1 else "findings stand"
+    return f"{counts} {stand} in it: the verdict is about the record, not about the cargo."
+
+
+def _in_short(report: Report) -> str:
+    """The gist, for who reads no further."""
+    by_gravity = _by_gravity(report)
     told = [f"{count} {gravity}" for gravity, count in by_gravity.items() if count]
     found = (
         f"{_counted(report.findings_total, 'finding')} ({', '.join(told)}) in "
