@@ -88,21 +88,7 @@ class Extent:
 
 def extent(session: Session, administration: bytes, confirmations: int) -> Extent:
     """How far an administration's own log has come, as of the indexed block."""
-    log, cursor = session.log(), session.cursor()
-    # Heads that reach further than the tree are not of it, whether or not anybody has compared them yet.
-    below = log.sequenced + 1 if log.foreign_from is None else log.foreign_from
-    final_block = -1 if cursor is None else cursor.number - confirmations
-    newest = session.newest_head(administration, log.epoch)
-    anchored = session.largest_head(administration, log.epoch, below=below)
-    final = session.largest_head(administration, log.epoch, below=below, block=final_block)
-    return Extent(
-        epoch=log.epoch,
-        accepted=log.next_index,
-        sequenced=log.sequenced,
-        anchored=0 if anchored is None else anchored.size,
-        final=0 if final is None else final.size,
-        is_foreign=newest is not None and newest.size >= below,
-    )
+    return Extent(*session.extent(administration, confirmations))
 
 
 def compare_heads(session: Session, administration: bytes) -> int | None:

@@ -36,6 +36,9 @@ class Bytes(LargeBinary):
         """Nothing is done to them."""
 
 
+UNSIGNED_SHIFT = 1 << 63
+
+
 class Unsigned64(TypeDecorator[int]):
     """A number of 64 bits without a sign, in its order: a contract lets strangers write what no signed column takes."""
 
@@ -44,11 +47,11 @@ class Unsigned64(TypeDecorator[int]):
 
     def process_bind_param(self, value: int | None, dialect: object) -> int | None:
         """Shift it into the signed range."""
-        return None if value is None else value - (1 << 63)
+        return None if value is None else value - UNSIGNED_SHIFT
 
     def process_result_value(self, value: int | None, dialect: object) -> int | None:
         """Shift it back."""
-        return None if value is None else value + (1 << 63)
+        return None if value is None else value + UNSIGNED_SHIFT
 
 
 METADATA = MetaData(

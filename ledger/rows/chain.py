@@ -6,12 +6,27 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from ledger import tables as t
+from ledger.errors import StoreError
 from ledger.rows.identity import IdentityRows
 from ledger.rows.statements import in_json, some_at_a_time
 from ledger.rows.telling import TellingRows
+from ledger.tables import UNSIGNED_SHIFT, Unsigned64
 
 UNKNOWN = "unknown"  # the name of an event that this version does not know; its arguments are the raw log
 _DERIVED = {
@@ -22,6 +37,39 @@ _DERIVED = {
 }
 ROWS_AT_A_TIME = 1_000
 KEPT_BLOCKS = 4_096  # hashes of this many newest blocks are kept to find a common one after a reorganisation
+
+
+def _extent() -> Select[Any]:
+    heads, log = t.chain_heads, t.log
+    # Heads that reach further than the tree are not of it, whether or not anybody has compared them yet.
+    below = func.coalesce(log.c.foreign_from, type_coerce(log.c.sequenced + (1 - UNSIGNED_SHIFT), Unsigned64))
+    final_block = select(func.max(t.blocks.c.number)).scalar_subquery() - bindparam("confirmations", type_=BigInteger)
+    of_log = select(func.max(heads.c.size)).where(
+        heads.c.administration == bindparam("administration"), heads.c.epoch == log.c.epoch
+    )
+    ours = of_log.where(heads.c.size < below)
+    return select(
+        log.c.epoch,
+        log.c.next_index,
+        log.c.sequenced,
+        ours.scalar_subquery(),
+        ours.where(heads.c.block_number <= final_block).scalar_subquery(),
+        of_log.scalar_subquery() >= below,
+    )
+
+
+_EXTENT = _extent()
+_REGISTRY_AT = select(
+    select(t.identity.c.value).where(t.identity.c.name == literal_column("'rewinds'")).scalar_subquery(),
+    select(func.max(t.chain_events.c.sequence))
+    .where(t.chain_events.c.contract == literal_column("'AdministrationRegistry'"))
+    .scalar_subquery(),
+)
+
+
+def _unsigned(size: int | None) -> int:
+    """A size as the driver gives it; 0 for none."""
+    return 0 if size is None else size + UNSIGNED_SHIFT
 
 
 class ChainRows(IdentityRows, TellingRows):
@@ -198,6 +246,19 @@ class ChainRows(IdentityRows, TellingRows):
             .order_by(t.chain_heads.c.size)
             .limit(1)
         )
+
+    def extent(self, administration: bytes, confirmations: int) -> tuple[int, int, int, int, int, bool]:
+        """How far an administration's own log has come: the members of `sequencing.Extent`, in one question."""
+        rows = self._at_once(_EXTENT, administration=administration, confirmations=confirmations)
+        if not rows:
+            raise StoreError("The database has no log row: it was not created whole. Create it again.")
+        epoch, accepted, sequenced, anchored, final, is_foreign = rows[0]
+        return epoch, accepted, sequenced, _unsigned(anchored), _unsigned(final), bool(is_foreign)
+
+    def registry_at(self) -> tuple[int, int]:
+        """How often the chain was rewound, and the sequence of the registry's last event."""
+        ((rewinds, sequence),) = self._at_once(_REGISTRY_AT)
+        return int(rewinds or 0), sequence or 0
 
     def newest_head(self, administration: bytes, epoch: int | None = None) -> Row[Any] | None:
         """The newest anchored head of an administration, of an epoch or of the last one with a head."""

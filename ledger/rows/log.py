@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from ledger import tables as t
 from ledger.core.merkle import Node
@@ -13,6 +13,8 @@ from ledger.errors import StoreError
 from ledger.rows import tiles
 from ledger.rows.statements import Statements
 from ledger.rows.tiles import Tile
+
+_SET_NEXT_INDEX = update(t.log).values(next_index=bindparam("next_index"))
 
 
 class LogRows(Statements):
@@ -34,7 +36,7 @@ class LogRows(Statements):
 
     def set_next_index(self, next_index: int) -> None:
         """Note the index that the next leaf gets."""
-        self._connection.execute(update(t.log).values(next_index=next_index))
+        self._at_once(_SET_NEXT_INDEX, next_index=next_index)
 
     def set_sequenced(self, size: int) -> None:
         """Note how many leaves the tree has."""

@@ -34,21 +34,14 @@ class ManifestRows(LogRows, TellingRows):
         references: Iterable[str],
     ) -> set[bytes | str]:
         """Which of these record digests, manifest ids, consignments and trade references are here already."""
-        found: set[bytes | str] = set()
-        for column, values in (
+        terms = {self._require_vault().term(REFERENCE, reference): reference for reference in references}
+        found = self._present(
             (t.manifests.c.digest, [*digests]),
             (t.manifests.c.manifest_id, [*manifest_ids]),
             (t.consignments.c.consignment, [*consignments]),
-        ):
-            found |= self._present(column, values)
-        terms = {self._require_vault().term(REFERENCE, reference): reference for reference in references}
-        return found | {terms[term] for term in self._present(t.consignments.c.reference, [*terms])}
-
-    def _present(self, column: Column[Any], values: list[bytes]) -> set[bytes]:
-        found: set[bytes] = set()
-        for some in some_at_a_time(values):
-            found |= {row[0] for row in self._all(select(column).where(column.in_(some)))}
-        return found
+            (t.consignments.c.reference, [*terms]),
+        )
+        return {terms.get(value, value) for value in found}
 
     def manifest(self, key: bytes) -> Row[Any] | None:
         """The manifest record of a manifest id or of a record digest."""

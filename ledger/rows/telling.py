@@ -7,11 +7,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, insert, or_, select, update
 
 from ledger import events
 from ledger import tables as t
 from ledger.rows.statements import Statements, in_json, some_at_a_time
+
+_COUNT_ON = (
+    update(t.feed_state)
+    .values(last_id=t.feed_state.c.last_id + bindparam("number"))
+    .returning(t.feed_state.c.last_id)
+)
 
 
 class TellingRows(Statements):
@@ -25,14 +31,11 @@ class TellingRows(Statements):
         """
         if not events:
             return
-        state = t.feed_state
-        last = self._connection.execute(
-            update(state).values(last_id=state.c.last_id + len(events)).returning(state.c.last_id)
-        ).scalar()
-        if last is None:
-            last = len(events)
-            self._connection.execute(insert(state).values(id=1, last_id=last, final_block=-1))
-        first = int(last) - len(events) + 1
+        counted = self._at_once(_COUNT_ON, number=len(events))
+        last = int(counted[0][0]) if counted else len(events)
+        if not counted:
+            self._connection.execute(insert(t.feed_state).values(id=1, last_id=last, final_block=-1))
+        first = last - len(events) + 1
         self._gather(
             t.feed,
             [

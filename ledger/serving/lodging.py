@@ -124,14 +124,13 @@ class Lodging(Wired):
         with self._store.write() as session:
             membership = self._members(session)
             seen = _Seen(session, [one for one in prepared if isinstance(one, Prepared)])
-            log = session.log()
             extent = self._extent(session)
             if extent.is_foreign:
                 raise StoreError(
-                    f"Epoch {log.epoch} of the log has heads on chain that are not of this database: the sequencer's key "
+                    f"Epoch {extent.epoch} of the log has heads on chain that are not of this database: the sequencer's key "
                     "is used elsewhere, or the database is older than the chain. The governor must restart the log."
                 )
-            next_index: int = log.next_index
+            next_index = extent.accepted
             told: list[events.Row] = []
             for one in prepared:
                 if isinstance(one, LedgerError):
@@ -151,7 +150,7 @@ class Lodging(Wired):
                     next_index += 1
                     told.append(events.of_manifest("manifest.accepted", row, row.accepted_at))
                 answers.append((answer, row is not None))
-            if next_index != log.next_index:
+            if next_index != extent.accepted:
                 session.set_next_index(next_index)
                 session.tell(told)
         return answers

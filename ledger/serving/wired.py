@@ -167,11 +167,11 @@ class Wired:
     def _members(self, session: Session) -> Membership:
         """The registry as this session's snapshot has it; folded on from where it was."""
         with self._membership_lock:
-            rewinds = int(session.identity().get("rewinds", "0"))
+            rewinds, sequence = session.registry_at()
             if rewinds != self._rewinds:
                 self._membership, self._rewinds = Membership(), rewinds
-            new = session.events_of("AdministrationRegistry", self._membership.sequence)
-            if new:
+            if sequence > self._membership.sequence:
+                new = session.events_of("AdministrationRegistry", self._membership.sequence)
                 self._membership = self._membership.after(new)
             return self._membership
 
