@@ -87,7 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
-    app.router.routes.insert(0, Lodging())
     v1 = APIRouter(prefix="/v1")
     for noun in (
         manifests,
@@ -107,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v1)
     app.include_router(health.router)
     problems.install(app)
+    app.add_middleware(Lodging)  # inside of the limits
     app.add_middleware(BodyLimit, limit_bytes=MAX_BODY_BYTES, streamed=frozenset({manifests.BATCH_PATH}))
     app.state.addresses = Buckets(settings.requests_per_minute)
     app.add_middleware(

@@ -16,15 +16,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import headers
 from api.problems import INVALID_REQUEST, UNSUPPORTED_MEDIA, Problem, problem_of, too_large
 from ledger.core import strict_json
 from ledger.errors import InvalidDocument
 
 MAX_BODY_BYTES = 2 << 20
-_SMALL_BYTES = 4096
+SMALL_BYTES = 4096  # what is longer is not read on the event loop
 _LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
 _IN_DOCUMENT = re.compile(r"(?:/records/[0-9]+)?/document(?P<within>/.*|)", re.DOTALL)
 
@@ -71,7 +71,7 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """The body's value."""
         body = await self.body()
-        return read_json(body) if len(body) <= _SMALL_BYTES else await run_in_threadpool(read_json, body)
+        return read_json(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(read_json, body)
 
 
 class StrictRoute(APIRoute):
@@ -139,8 +139,8 @@ _TWO_ENDS = Problem(
 )
 
 
-def _ends_twice(headers: Headers) -> bool:
-    lengths, codings = headers.getlist("content-length"), headers.getlist("transfer-encoding")
+def _ends_twice(scope: Scope) -> bool:
+    lengths, codings = headers.values(scope, b"content-length"), headers.values(scope, b"transfer-encoding")
     if codings:
         return bool(lengths) or [coding.strip().lower() for coding in codings] != ["chunked"]
     return len(set(lengths)) > 1 or not all(length.isdecimal() for length in lengths)
@@ -167,14 +167,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if _ends_twice(headers):
+        if _ends_twice(scope):
             await _TWO_ENDS.to_response()(scope, receive, send)
             return
         if scope["path"] in self.streamed:
             await self.app(scope, receive, send)
             return
-        length = headers.get("content-length", "0")
+        length = headers.first(scope, b"content-length") or "0"
         if not length.isdecimal() or int(length[:20]) > self.limit_bytes:
             await too_large(self.limit_bytes).to_response()(scope, receive, send)
             return

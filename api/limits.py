@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api import headers
 from api.problems import TOO_MANY_REQUESTS, Problem
 
 MOST_CLIENTS = 10_000  # remembered at a time, about 2 MB; who was longest away is forgotten, and begins anew
@@ -144,7 +144,7 @@ class Limits:
             await self.app(scope, receive, send)
             return
         peer = scope["client"][0] if scope.get("client") else ""
-        forwarded = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+        forwarded = ",".join(headers.values(scope, b"x-forwarded-for"))
         signs_in = scope["method"] == "POST" and scope["path"].startswith(_SIGN_IN)
         buckets = self._sign_ins if signs_in else self._requests
         client = scope[_COUNTED_AS] = client_of(peer, forwarded, self._proxies)

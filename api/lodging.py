@@ -1,60 +1,92 @@
 """The short way to `POST /v1/manifests`, which is most of what a service is asked.
 
 The framework takes twice as long for one such request as all that is done for it: it looks through every router, and puts
-body, dependencies and answer together anew each time. This route does the same for this one operation; what the operation
-takes, does and answers is declared where all are, in `api.routes.manifests`, and that is called.
+body, dependencies and answer together anew each time. This does the same for this one operation; what the operation
+takes, does and answers is declared where all are, in `api.routes.manifests`.
 """
 
 from __future__ import annotations
 
-from fastapi import Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.bodies import StrictRequest, require_media_type, require_parameters
+from api import headers
+from api.bodies import SMALL_BYTES, StrictRequest, read_json, require_media_type, require_parameters
 from api.limits import counting
-from api.problems import INVALID_REQUEST, Problem, invalid_fields
+from api.problems import INVALID_REQUEST, Problem, invalid_fields, problem_of
 from api.routes import manifests
+from ledger.errors import LedgerError
 from ledger.messages import ManifestSubmission
 
 _PATH = "/v1/manifests"
+_JSON = "application/json"
 _OPERATION = next(
     route for route in manifests.router.routes if getattr(route, "endpoint", None) is manifests.lodge
 )
 _MISSING = {"loc": (), "msg": "Field required"}
 
 
-class Lodging(BaseRoute):
-    """A route that takes this one operation, and nothing else."""
+class Lodging:
+    """ASGI middleware inside of all limits: answers this one operation, and hands on everything else.
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a request is for it."""
-        is_it = scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == _PATH
-        return (Match.FULL, {"route": _OPERATION}) if is_it else (Match.NONE, {})
+    Args:
+        app: What answers everything else.
+    """
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer it.
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
-        Raises:
-            Problem, LedgerError: It is refused; the application answers that as everywhere.
-        """
-        request = StrictRequest(scope, receive)
-        require_media_type(request, "application/json")
-        require_parameters(request, {})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != _PATH:
+            await self.app(scope, receive, send)
+            return
+        scope["route"] = _OPERATION
         try:
-            body = await request.body()
-        except ClientDisconnect:
-            raise Problem(INVALID_REQUEST, "The connection was closed before the body ended.") from None
-        if not body:
-            raise invalid_fields([_MISSING], ())
-        try:
-            submission = ManifestSubmission.model_validate(await request.json())
-        except ValidationError as error:
-            raise invalid_fields(error.errors(), ()) from None
-        said = Response(status_code=202)
-        state = request.app.state
-        answer = await manifests.lodge(submission, state.grouping, counting(state.accounts), said)
-        content = answer.model_dump_json()
-        await Response(content, said.status_code, media_type="application/json")(scope, receive, send)
+            status, content = await _lodge(scope, receive)
+        except Problem as problem:
+            await problem.to_response()(scope, receive, send)
+        except RequestValidationError as error:
+            await invalid_fields(error.errors()).to_response()(scope, receive, send)
+        except LedgerError as error:
+            await problem_of(error).to_response()(scope, receive, send)
+        else:
+            head = [(b"content-length", str(len(content)).encode()), (b"content-type", _JSON.encode())]
+            await send({"type": "http.response.start", "status": status, "headers": head})
+            await send({"type": "http.response.body", "body": content})
+
+
+async def _lodge(scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    """The status and content of the answer.
+
+    Raises:
+        Problem, RequestValidationError, LedgerError: The request is refused.
+    """
+    if headers.first(scope, b"content-type") != _JSON:
+        require_media_type(StrictRequest(scope), _JSON)
+    if scope["query_string"]:
+        require_parameters(StrictRequest(scope), {})
+    body = await _body(receive)
+    if not body:
+        raise invalid_fields([_MISSING], ())
+    value = read_json(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(read_json, body)
+    try:
+        submission = ManifestSubmission.model_validate(value)
+    except ValidationError as error:
+        raise invalid_fields(error.errors(), ()) from None
+    state = scope["app"].state
+    answer, is_new = await state.grouping.lodge(submission, counting(state.accounts))
+    return 202 if is_new else 200, answer.model_dump_json().encode()
+
+
+async def _body(receive: Receive) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(INVALID_REQUEST, "The connection was closed before the body ended.")
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)

@@ -43,7 +43,8 @@ def _extent() -> Select[Any]:
     heads, log = t.chain_heads, t.log
     # Heads that reach further than the tree are not of it, whether or not anybody has compared them yet.
     below = func.coalesce(log.c.foreign_from, type_coerce(log.c.sequenced + (1 - UNSIGNED_SHIFT), Unsigned64))
-    final_block = select(func.max(t.blocks.c.number)).scalar_subquery() - bindparam("confirmations", type_=BigInteger)
+    newest_block = select(func.max(t.blocks.c.number)).scalar_subquery()
+    final_block = newest_block - bindparam("confirmations", type_=BigInteger)
     of_log = select(func.max(heads.c.size)).where(
         heads.c.administration == bindparam("administration"), heads.c.epoch == log.c.epoch
     )

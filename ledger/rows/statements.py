@@ -9,7 +9,19 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Column, Connection, Executable, Row, Select, String, Table, delete, func, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Select,
+    String,
+    Table,
+    UpdateBase,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 from sqlalchemy.types import TypeEngine
@@ -61,7 +73,9 @@ class Statements:
         values = map(itemgetter(*columns), rows) if len(columns) > 1 else ((row[columns[0]],) for row in rows)
         with self._cursor() as cursor:
             if self._plain_connection.dialect.name == "postgresql":
-                cursor.execute(_insert_arrays(table, once, columns), [list(each) for each in zip(*values, strict=True)])
+                cursor.execute(
+                    _insert_arrays(table, once, columns), [list(each) for each in zip(*values, strict=True)]
+                )
             else:
                 cursor.executemany(_insert_row(table, once, columns), values)
 
@@ -75,7 +89,7 @@ class Statements:
         with closing(self._connection.connection.cursor()) as cursor:
             yield cursor
 
-    def _at_once(self, statement: Executable, **values: Any) -> list[tuple[Any, ...]]:
+    def _at_once(self, statement: Select[Any] | UpdateBase, **values: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement that is written once and for all, asked of the driver itself."""
         text, names = _written(statement, self._plain_connection.dialect.name)
         with self._cursor() as cursor:
@@ -86,7 +100,8 @@ class Statements:
     def _present(self, *looked_for: tuple[Column[Any], list[bytes]]) -> set[bytes]:
         """Which values stand in their columns: one question for all."""
         is_server = self._plain_connection.dialect.name == "postgresql"
-        parts, values = [], []
+        parts: list[str] = []
+        values: list[Any] = []
         for column, wanted in looked_for:
             for some in some_at_a_time(wanted):
                 marks = "= ANY(%b)" if is_server else f"IN ({', '.join('?' * len(some))})"
@@ -150,14 +165,14 @@ class Statements:
         return self._vault
 
 
-_SQLITE = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+_SQLITE = sqlite.dialect(paramstyle="qmark")
 _POSTGRESQL = psycopg_dialect.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=64)
-def _written(statement: Executable, dialect: str) -> tuple[str, list[tuple[str, Any]]]:
+def _written(statement: Select[Any] | UpdateBase, dialect: str) -> tuple[str, list[tuple[str, Any]]]:
     """The text of a statement as the driver takes it, and the names of its values in order with those that are fixed."""
-    compiled = statement.compile(dialect=_POSTGRESQL if dialect == "postgresql" else _SQLITE)  # type: ignore[attr-defined]
+    compiled = statement.compile(dialect=_POSTGRESQL if dialect == "postgresql" else _SQLITE)
     return str(compiled), [(name, compiled.params[name]) for name in compiled.positiontup or ()]
 
 

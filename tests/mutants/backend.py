@@ -411,9 +411,9 @@ MUTANTS = [
     ),
     Mutant(
         "final-confirmations",
-        "ledger/sequencing.py",
-        "cursor.number - confirmations\n",
-        "cursor.number\n",
+        "ledger/rows/chain.py",
+        'newest_block - bindparam("confirmations", type_=BigInteger)',
+        'newest_block + 0 * bindparam("confirmations", type_=BigInteger)',
         "tests/e2e/test_anchoring.py",
         "before_it_is_final",
     ),
@@ -1772,7 +1772,7 @@ MUTANTS = [
     Mutant(
         "two-ends",
         "api/bodies.py",
-        "if _ends_twice(headers):",
+        "if _ends_twice(scope):",
         "if False:",
         "tests/api/test_hostile_requests.py",
         "whose_end_can_be_read",
