@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from api import examples, problems
+from api.beside import Beside
 from api.bodies import MAX_BODY_BYTES, BodyLimit
 from api.evidence_files import evidence_schemas
 from api.grouping import Grouping
@@ -67,10 +68,12 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.config))
         app.state.streams = Streams(app.state.ledger)
         app.state.grouping = Grouping(app.state.ledger)
+        app.state.beside = Beside(settings.profile.log_domain)
         try:
             yield
         finally:
             await app.state.streams.stop()
+            await run_in_threadpool(app.state.beside.close)
             await run_in_threadpool(app.state.ledger.close)
 
     app = _Service(

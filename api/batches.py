@@ -18,13 +18,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from api.beside import Beside
 from api.bodies import read_json
 from api.limits import LinesOfRequest
 from api.problems import INVALID_REQUEST, UNEXPECTED, Problem, invalid_fields, problem_of, too_large
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.messages import ManifestAccepted, ManifestSubmission, ProblemView
-from ledger.serving.lodging import Prepared
+from ledger.serving.preparing import Prepared
 
 MEDIA_TYPE = "application/x-ndjson"
 MAX_LINE_BYTES = 3 << 19  # 1.5 MiB: a document of 1 MiB, and room for how it is spelled
@@ -50,21 +51,22 @@ class AnswersAsTheyCome(StreamingResponse):
 
 
 async def answer_lines(
-    body: AsyncIterator[bytes], ledger: Ledger, counting: LinesOfRequest
+    body: AsyncIterator[bytes], ledger: Ledger, beside: Beside, counting: LinesOfRequest
 ) -> AsyncIterator[bytes]:
     """Lodge the lines of a body as they come in, and yield the lines of the answer.
 
     Args:
         body: The request's bytes, as they come.
         ledger: Where to lodge.
+        beside: Checks lines too.
         counting: Counts each line, and refuses those that are too many.
     """
     ahead = _Ahead()
     reading = asyncio.create_task(ahead.read(body))
-    coming = asyncio.create_task(_next_group(ahead, ledger, counting))
+    coming = asyncio.create_task(_next_group(ahead, ledger, beside, counting))
     try:
         while group := await coming:
-            coming = asyncio.create_task(_next_group(ahead, ledger, counting))
+            coming = asyncio.create_task(_next_group(ahead, ledger, beside, counting))
             yield await run_in_threadpool(_lodge, group, ledger)
         await reading
     except ClientDisconnect:
@@ -75,11 +77,17 @@ async def answer_lines(
 
 
 async def _next_group(
-    ahead: _Ahead, ledger: Ledger, counting: LinesOfRequest
+    ahead: _Ahead, ledger: Ledger, beside: Beside, counting: LinesOfRequest
 ) -> list[Prepared | LedgerError | Problem]:
     """What the lines that are there ask for, checked as far as that needs no database; empty at the end."""
-    lines = await ahead.take()
-    return await run_in_threadpool(lambda: [_read(line, ledger, counting) for line in lines]) if lines else []
+    lines = [(line, _refused(line, counting)) for line in await ahead.take()]
+    found = iter(
+        await beside.prepare([line for line, refused in lines if line is not None and refused is None])
+    )
+    checked = [(line or b"", refused or next(found)) for line, refused in lines]
+    if not checked:
+        return []
+    return await run_in_threadpool(lambda: [_read(line, there, ledger, counting) for line, there in checked])
 
 
 class _Ahead:
@@ -154,16 +162,27 @@ class _Lines:
             self._begun += part
 
 
-def _read(line: bytes | None, ledger: Ledger, counting: LinesOfRequest) -> Prepared | LedgerError | Problem:
+def _refused(line: bytes | None, counting: LinesOfRequest) -> Problem | None:
+    """Why a line is not even looked at, if so."""
     try:
         counting.count()
-        if line is None:
-            return too_large(MAX_LINE_BYTES, "The line")
-        if not line.strip():
-            return Problem(
-                INVALID_REQUEST, "The line is blank; each line holds one submission.", {"pointer": ""}
-            )
-        prepared = ledger.prepare(ManifestSubmission.model_validate(read_json(line)))
+    except Problem as refusal:
+        return refusal
+    if line is None:
+        return too_large(MAX_LINE_BYTES, "The line")
+    if not line.strip():
+        return Problem(INVALID_REQUEST, "The line is blank; each line holds one submission.", {"pointer": ""})
+    return None
+
+
+def _read(
+    line: bytes, there: Prepared | Problem | None, ledger: Ledger, counting: LinesOfRequest
+) -> Prepared | LedgerError | Problem:
+    """What a line asks for, if that is not there yet."""
+    if isinstance(there, Problem):
+        return there
+    try:
+        prepared = there or ledger.prepare(ManifestSubmission.model_validate(read_json(line)))
         counting.count_signer(prepared.signer)
         return prepared
     except ValidationError as error:

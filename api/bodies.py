@@ -25,7 +25,7 @@ from ledger.errors import InvalidDocument
 
 MAX_BODY_BYTES = 2 << 20
 SMALL_BYTES = 4096  # what is longer is not read on the event loop
-_LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
+LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
 _IN_DOCUMENT = re.compile(r"(?:/records/[0-9]+)?/document(?P<within>/.*|)", re.DOTALL)
 
 
@@ -36,7 +36,7 @@ def read_json(body: bytes) -> Any:
         Problem: It is no JSON, or holds what no document may: a float, a name twice, an integer beyond 2^53-1, half a
             surrogate pair. Inside a document the pointer is the document's own, else the body's.
     """
-    return strict_json.read(body, _LIMITS, _refuse)
+    return strict_json.read(body, LIMITS, _refuse)
 
 
 def _refuse(pointer: str, rule: str) -> Problem:

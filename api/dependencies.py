@@ -15,6 +15,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.beside import Beside
 from api.grouping import Grouping
 from api.limits import LinesOfRequest, count_account, count_further, counting
 from api.problems import SIGN_IN_NEEDED, Problem
@@ -55,6 +56,10 @@ async def _counting_further(request: Request) -> Callable[[int], None]:
 
 async def _counting_lines(request: Request) -> LinesOfRequest:
     return LinesOfRequest(request.scope, request.app.state.addresses, request.app.state.accounts)
+
+
+async def _beside(request: Request) -> Beside:
+    return cast(Beside, request.app.state.beside)
 
 
 async def _streams(request: Request) -> Streams:
@@ -138,6 +143,7 @@ RecordDomain = Annotated[Domain, Depends(_record_domain)]
 Counting = Annotated[Callable[[bytes, int], None], Depends(_counting)]
 CountingFurther = Annotated[Callable[[int], None], Depends(_counting_further)]
 CountingLines = Annotated[LinesOfRequest, Depends(_counting_lines)]
+IsBeside = Annotated[Beside, Depends(_beside)]
 TheStreams = Annotated[Streams, Depends(_streams)]
 TheLedger = Annotated[Ledger, Depends(_ledger)]
 TheGrouping = Annotated[Grouping, Depends(_grouping)]

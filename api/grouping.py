@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.messages import ManifestAccepted, ManifestSubmission
-from ledger.serving.lodging import Prepared
+from ledger.serving.preparing import Prepared
 
 _MOST = 500  # in one transaction, which keeps other writers waiting
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ledger import views
+from ledger import terms, views
 from ledger.core.disclosures import Disclosure
 from ledger.errors import ObjectDamaged, StoreError, WrappingKeyMissing
 from ledger.messages import AccompanyingFile
@@ -128,7 +128,7 @@ def scrub(store: Store, progress: Progress) -> Iterator[Flaw]:
 def wanted_terms(session: Session, kind: str, content: bytes) -> set[bytes] | None:
     """By which terms, as they are kept, an object's content is to be found; None if it is none that is looked for."""
     if kind == DOCUMENT:
-        return session.terms(views.search_terms(orjson.loads(content[32:])))
+        return session.terms(terms.search_terms(orjson.loads(content[32:])))
     if kind == ACCOMPANYING:
         file = AccompanyingFile.model_validate_json(content)
         return session.terms(views.disclosed_terms(Disclosure.from_json(file.manifest.disclosure)))

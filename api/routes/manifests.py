@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
-from api.dependencies import Counting, CountingLines, SignedIn, TheGrouping, TheLedger, TheReader
+from api.dependencies import Counting, CountingLines, IsBeside, SignedIn, TheGrouping, TheLedger, TheReader
 from api.evidence_files import CONTENT, EvidenceFile
 from api.following import leading
 from api.openapi import MANIFEST_SUBMISSION, also, ndjson, problems
@@ -131,10 +131,12 @@ async def lodge(
     | problems(UNSUPPORTED_MEDIA),
     openapi_extra={"requestBody": {"required": True, "content": ndjson("ManifestSubmission")}},
 )
-async def lodge_batch(request: Request, ledger: TheLedger, counting: CountingLines) -> AnswersAsTheyCome:
+async def lodge_batch(
+    request: Request, ledger: TheLedger, beside: IsBeside, counting: CountingLines
+) -> AnswersAsTheyCome:
     """Take signed manifest records line by line, answering as they come; read the answers while sending a long batch."""
     require_media_type(request, MEDIA_TYPE)
-    return AnswersAsTheyCome(answer_lines(request.stream(), ledger, counting))
+    return AnswersAsTheyCome(answer_lines(request.stream(), ledger, beside, counting))
 
 
 @router.get(

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from ledger.core import documents
 from ledger.errors import DigestMismatch, InvalidDocument, InvalidRecord
 from ledger.messages import CustodySubmission, ManifestSubmission, from_hex
+from ledger.terms import search_terms
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A document that leads to the root it was given for, and its secret."""
+    """A document that leads to the root it was given for, its secret, and what it is found by."""
 
     root: bytes
     document: bytes
     secret: bytes
-    parsed: dict[str, Any]
+    terms: Sequence[tuple[str, str]]
 
 
 def checked_content(
@@ -51,4 +52,4 @@ def checked_content(
     root = documents.commit(documents.parse(document), secret).root
     if root != expected:
         raise DigestMismatch(what, expected, root)
-    return Content(root, document, secret, submission.document)
+    return Content(root, document, secret, search_terms(submission.document))

@@ -6,13 +6,11 @@ import logging
 import math
 import time as clock
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from ledger import events, history, sequencing, views
 from ledger.core import records, signatures
-from ledger.core.identifiers import TradeReference
 from ledger.core.records import ManifestKind, ManifestRecord, Promise, Role
 from ledger.errors import (
     ChainError,
@@ -26,8 +24,9 @@ from ledger.errors import (
     StoreError,
 )
 from ledger.membership import EnrolledAccount, Membership
-from ledger.messages import ManifestAccepted, ManifestSubmission, from_hex, to_hex
-from ledger.serving.checked import Content, checked_content
+from ledger.messages import ManifestAccepted, ManifestSubmission, to_hex
+from ledger.serving.checked import Content
+from ledger.serving.preparing import Prepared, prepare
 from ledger.serving.states import state_of
 from ledger.serving.wired import Wired, now
 from ledger.store import Session
@@ -40,23 +39,6 @@ _FULL_SECONDS = 30  # after so long it makes sense to try again
 _COMPARE_SECONDS = (
     30.0  # the chain was away: so long until it is asked again whether the log is as long as there
 )
-_AHEAD_SECONDS = 300  # `issued_at` may be ahead of our clock by this
-_RECORD_LIFE_SECONDS = 30 * 86_400  # from `issued_at` on, ManifestLog takes a closure this long
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A manifest submission whose form, signature and document are checked."""
-
-    record: ManifestRecord
-    manifest_id: bytes | None
-    signature: bytes
-    digest: bytes
-    signer: bytes
-    leaf: bytes
-    content: Content | None
-    reference: str | None
-    key: bytes | None
 
 
 class _Seen:
@@ -196,35 +178,7 @@ class Lodging(Wired):
 
     def prepare(self, submission: ManifestSubmission) -> Prepared:
         """Check what needs no database: form, signature, document; what `lodge` raises of these."""
-        record = submission.record.to_record()
-        record.require_form()
-        signature = from_hex(submission.signature)
-        digest = record.digest(self._log_domain)
-        signer = signatures.recover_address(digest, signature)
-        if record.issued_at > now() + _AHEAD_SECONDS:
-            raise InvalidRecord(
-                "issued_at", "is more than 300 seconds ahead of this service's clock: set yours"
-            )
-        if record.kind != ManifestKind.LODGE and record.issued_at + _RECORD_LIFE_SECONDS <= now():
-            raise InvalidRecord(
-                "issued_at", "is 30 days old: no contract takes the amendment or withdrawal, sign it anew"
-            )
-        content = checked_content(submission, record.manifest_root, "The manifest root")
-        if (submission.reference is None) != (submission.consignment_key is None):
-            raise InvalidRecord("reference", "and consignment_key come together")
-        reference = None if submission.reference is None else str(TradeReference.parse(submission.reference))
-        key = None if submission.consignment_key is None else from_hex(submission.consignment_key)
-        return Prepared(
-            record,
-            record.manifest_id,
-            signature,
-            digest,
-            signer,
-            record.leaf_data(signature),
-            content,
-            reference,
-            key,
-        )
+        return prepare(submission, self._log_domain)
 
     def _accept(
         self,
@@ -296,7 +250,7 @@ class Lodging(Wired):
     @staticmethod
     def _keep(session: Session, digest: bytes, consignment: bytes, content: Content) -> None:
         session.add_content(digest, content.root, content.document, content.secret)
-        session.add_search_terms(consignment, digest, views.search_terms(content.parsed))
+        session.add_search_terms(consignment, digest, content.terms)
 
     def _promised(self, row: dict[str, Any]) -> dict[str, bytes]:
         key = self.config.sequencer_key

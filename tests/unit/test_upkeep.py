@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from vaults import unlocked_store, vault_at
 
-from ledger import upkeep, views
+from ledger import terms, upkeep
 from ledger.errors import WrappingKeyMissing
 from ledger.rows.sealed import ACCOMPANYING, CONSIGNMENT, DOCUMENT
 from ledger.store import Session, Store
@@ -63,7 +63,7 @@ def keep(store, index=0, document=BODY):
     with store.write() as session:
         session.add_manifests([row])
         session.add_content(digest, root, document, bytes(32))
-        session.add_search_terms(bytes(32), digest, views.search_terms(PARSED))
+        session.add_search_terms(bytes(32), digest, terms.search_terms(PARSED))
     return digest
 
 
@@ -123,7 +123,7 @@ def test_what_is_missing_came_back_or_is_not_findable_is_named(store):
     assert set(flaws(store)) == {(DOCUMENT, gone), (DOCUMENT, lost), (CONSIGNMENT, consignment)}
     with store.write() as session:
         session.add_content(undead, bytes(32), BODY, bytes(32))
-        session.add_search_terms(bytes(32), undead, views.search_terms(PARSED))
+        session.add_search_terms(bytes(32), undead, terms.search_terms(PARSED))
     assert (DOCUMENT, undead) in flaws(store) and (DOCUMENT, whole) not in flaws(store)
 
 

@@ -6,7 +6,7 @@ from kept_history import KeptHistory
 from sqlalchemy import update
 from vaults import unlocked_store
 
-from ledger import history, views
+from ledger import history, terms, views
 from ledger.core.identifiers import Party
 from ledger.core.records import CustodyKind, manifest_id
 from ledger.tables import sealed_objects
@@ -224,7 +224,7 @@ def test_containers_and_seals_are_found_wherever_documents_have_them():
         "seal": {"number": "s4"},
         "seals": ["s5", {"number": "s6"}, {"no": 1}, None],
     }
-    found = views.search_terms(document)
+    found = terms.search_terms(document)
     assert sorted(value for kind, value in found if kind == "container") == ["CSQU3054383", "MSKU1234565"]
     assert sorted(value for kind, value in found if kind == "seal") == ["S1", "S2", "S3", "S4", "S5", "S6"]
 
@@ -233,7 +233,7 @@ def test_containers_and_seals_are_found_wherever_documents_have_them():
     "document", [{}, {"containers": "x"}, {"containers": {"a": 1}}, {"seal": 5}, {"seals": [[["x"]]]}]
 )
 def test_other_shapes_are_no_terms(document):
-    assert views.search_terms(document) == []
+    assert terms.search_terms(document) == []
 
 
 def test_details_that_do_not_open_any_more_are_a_finding_and_the_rest_is_shown(kept, caplog):
