@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +69,15 @@ class Meter:
     """What processes use between two moments.
 
     Args:
-        processes: By who they are; the client is this process itself.
+        processes: What finds them, by who they are: some may begin meanwhile. The client is this process itself.
     """
 
-    def __init__(self, **processes: Sequence[int]) -> None:
+    def __init__(self, **processes: Callable[[], Sequence[int]]) -> None:
         self._processes = processes
         self._before = self._read()
 
     def _read(self) -> dict[str, float]:
-        read = {who: seconds_of(processes) for who, processes in self._processes.items()}
+        read = {who: seconds_of(processes()) for who, processes in self._processes.items()}
         read["client"] = time.process_time()
         return read | {"others": busy_seconds() - sum(read.values())}
 
@@ -128,10 +128,13 @@ class Bench:
 
     def _meter(self) -> Meter:
         worker = self._service.worker()
-        groups = {"API": [p for p in family(self._api) if p != worker], "worker": [worker]}
+        groups = {
+            "API": lambda: [p for p in family(self._api) if p != worker],
+            "worker": lambda: [worker],
+        }
         if self._server is not None:
-            groups["database"] = family(self._server)
-        return Meter(**groups, chain=family(self._network.chain.pid))
+            groups["database"] = lambda: family(self._server)
+        return Meter(**groups, chain=lambda: family(self._network.chain.pid))
 
     def batch(self, lines: Sequence[bytes]) -> tuple[Run, float, float]:
         """Lodge in one request of NDJSON; the run, and the API's memory after a tenth and at its most, in MiB."""
@@ -202,8 +205,8 @@ class Bench:
                 post_all(url, bodies[:200], CONNECTIONS)
 
                 def meter() -> Meter:
-                    server = {} if self._server is None else {"database": family(self._server)}
-                    return Meter(API=[process.pid], **server)
+                    server = {} if self._server is None else {"database": lambda: family(self._server)}
+                    return Meter(API=lambda: [process.pid], **server)
 
                 run, answers = _posted(url, bodies[200:], meter)
             finally:
