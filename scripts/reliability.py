@@ -50,6 +50,7 @@ ROWS = {
     "C11": "a slow node is taken for a reorganisation",
     "D5": "what is erased stands in the database's files, or is back",
     "D6": "the power is cut: what was not synced is lost, or half of it",
+    "D7": "the disk is full, turns read-only or has no inodes, the database server's too, or while a file is written",
     "D9": "an id is a path; a document is deep, huge or of two readings",
     "E1": "the same record comes fifty times at once, from two, or under another signature",
     "E2": "a kill between the commit and its answer, and the same comes again",

@@ -1,92 +1,171 @@
-"""A disk that is full: nobody is told that something was accepted which was not, and it goes on by itself after."""
+"""A disk that is full, read-only or out of inodes: nobody is told that something was accepted which was not, and it heals by itself."""
 
-import os
 import subprocess
-import time
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
-import cargo
 import httpx
+import postgres
 import pytest
+from posting import Posting, exhaust, fill, is_ready, mounted, seconds_until
 from service_process import ServiceProcess
+from typer.testing import CliRunner
 
+from ledger.cli.main import app
 from ledger.client import LedgerClient
+from ledger.errors import InvalidProfile
+from ledger.vault import add_wrapping_key
+
+HEALS_SECONDS = 30
+DATABASE = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.worker", "ledger.db.wrapping-keys"}
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 12 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def is_ready(url):
-    return httpx.get(f"{url}/readyz", trust_env=False, timeout=30).status_code == 200
-
-
-def seconds_until(condition, seconds):
-    started = time.monotonic()
-    while not condition():
-        assert time.monotonic() - started < seconds, "it did not happen in time"
-        time.sleep(0.2)
-    return time.monotonic() - started
-
-
-@pytest.mark.row("B16")
-def test_a_full_disk_refuses_loses_nothing_is_told_and_heals(network, tmp_path, small_disk):
-    database = f"sqlite:///{small_disk / 'ledger.db'}"
-    service = ServiceProcess(network, tmp_path, LEDGER_DATABASE_URL=database)
-    accepted, statuses = [], []
-
-    def post(client, body):
-        answer = client._http.post(
-            "/v1/manifests",
-            content=body.model_dump_json(exclude_none=True),
-            headers={"content-type": "application/json"},
-        )
-        statuses.append(answer.status_code)
-        if answer.status_code == 202:
-            accepted.append(answer.json()["digest"])
-        return answer
-
+@contextmanager
+def posting(network, folder, database, **changes):
+    """The service with a database, and who posts to it."""
+    service = ServiceProcess(network, folder, LEDGER_DATABASE_URL=database, **changes)
     try:
         service.start("--create")
         with LedgerClient(service.url, key=network.keys["exporter"], retry_seconds=0) as client:
             seconds_until(lambda: is_ready(service.url), 60)
-            now = int(time.time())
-            assert post(client, cargo.submission(client, now)).status_code == 202
-            ballast = small_disk / "ballast"
-            with ballast.open("wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(4096))
-                except OSError:
-                    pass
-            seconds_until(lambda: "make room" in httpx.get(f"{service.url}/readyz", trust_env=False).text, 20)
-            refused = None
-            for _ in range(300):  # what is left of allocated pages is used up first
-                refused = cargo.submission(client, now)
-                if post(client, refused).status_code != 202:
-                    break
-            assert statuses[-1] == 503, statuses
-            for _ in range(5):
-                assert post(client, cargo.submission(client, now)).status_code == 503
-            seconds_until(lambda: not is_ready(service.url), 20)
-            ballast.unlink()
-            took = seconds_until(lambda: post(client, refused).status_code == 202, 30)
-            assert took < 30
-            seconds_until(lambda: is_ready(service.url), 30)
-            for digest in accepted:
-                assert client.manifest(digest).digest == digest
-            indexes = sorted(client.manifest(digest).index for digest in accepted)
-            assert indexes == list(range(len(accepted)))
-            assert set(statuses) == {202, 503}
-            client.wait_for_manifest(accepted[-1], timeout_seconds=60)
+            yield Posting(client), service
     finally:
         service.stop()
+
+
+def require_healed(life, service, refused):
+    """What was refused is taken within half a minute, and nothing that was promised is lost."""
+    seconds_until(lambda: life.post(refused) == 202, HEALS_SECONDS)
+    seconds_until(lambda: is_ready(service.url), HEALS_SECONDS)
+    life.require_all_there()
+    life.client.wait_for_manifest(life.accepted[-1], timeout_seconds=60)
+
+
+@pytest.mark.row("B16")
+@pytest.mark.row("D7")
+def test_a_full_disk_refuses_loses_nothing_is_told_and_heals(founded, anvil, tmp_path):
+    with mounted(tmp_path / "disk", "size=12m") as disk:
+        with posting(founded, tmp_path, f"sqlite:///{disk / 'ledger.db'}") as (life, service):
+            assert life.post() == 202
+            ballast = fill(disk)
+            seconds_until(lambda: "make room" in httpx.get(f"{service.url}/readyz", trust_env=False).text, 20)
+            refused = life.until_refused()
+            assert [life.post() for _ in range(5)] == [503] * 5
+            seconds_until(lambda: not is_ready(service.url), 20)
+            ballast.unlink()
+            require_healed(life, service, refused)
+            assert {each.name for each in disk.iterdir()} <= DATABASE
+
+
+@pytest.mark.row("B16")
+@pytest.mark.row("D7")
+def test_a_full_disk_of_postgresql_refuses_loses_nothing_and_heals(founded, anvil, tmp_path):
+    """Data and journal of a cluster on one small disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server is another user's
+        with mounted(Path(folder) / "disk", "size=200m,mode=1777") as disk:
+            cluster = postgres.begin(disk)
+            if cluster is None:
+                pytest.skip(postgres.MISSING)
+            try:
+                keys = tmp_path / "wrapping-keys"
+                add_wrapping_key(keys)
+                changes = {"LEDGER_WRAPPING_KEYS_FILE": str(keys)}
+                with posting(founded, tmp_path, cluster.create("full"), **changes) as (life, service):
+                    assert life.post() == 202
+                    ballast = fill(disk)
+                    refused = life.until_refused()
+                    assert {life.post() for _ in range(3)} == {503}
+                    ballast.unlink()
+                    require_healed(life, service, refused)
+            finally:
+                postgres.end(cluster)
+
+
+@pytest.mark.row("D7")
+def test_a_disk_that_turns_read_only_refuses_loses_nothing_and_heals(founded, anvil, tmp_path):
+    """As a file system does that met an error: no byte goes into what is open for writing any more."""
+    database, log = tmp_path / "ledger.db", tmp_path / "strace"
+    calls = "pwrite64,write,ftruncate,fallocate,fsync,fdatasync,unlink,unlinkat"
+    with posting(founded, tmp_path, f"sqlite:///{database}") as (life, service):
+        assert life.post() == 202
+        paths = [word for end in ("", "-wal", "-journal") for word in ("-P", f"{database}{end}")]
+        faults = ["-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
+        processes = ["-p", str(service.pid), "-p", str(service.worker())]
+        command = ["strace", "-f", "-q", "-y", *paths, *faults, "-o", str(log), *processes]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracing:
+            try:
+                seconds_until(lambda: tracing.poll() is not None or life.post() != 202, 30)
+                if tracing.poll() is not None:
+                    pytest.skip(f"strace may not attach here: {tracing.stderr.read()}")
+                refused = life.new()
+                assert [life.post(refused) for _ in range(3)] == [503] * 3
+                seconds_until(lambda: not is_ready(service.url), 20)
+            finally:
+                tracing.terminate()
+        assert "EROFS" in log.read_text() and "(INJECTED)" in log.read_text()
+        require_healed(life, service, refused)
+
+
+@pytest.mark.row("D7")
+def test_a_disk_without_inodes_or_read_only_refuses_a_start_and_loses_nothing(founded, anvil, tmp_path):
+    with mounted(tmp_path / "disk", "size=20m,nr_inodes=16") as disk:
+        with posting(founded, tmp_path, f"sqlite:///{disk / 'ledger.db'}") as (life, service):
+            assert life.post() == 202
+            taken = exhaust(disk)
+            assert [life.post() for _ in range(20)] == [202] * 20  # it needs none while it runs
+            assert service.stop() == 0
+            taken += exhaust(disk)  # what the database's journal had
+            require_one_sentence(service.run())
+            for each in taken:
+                each.unlink()
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            require_one_sentence(service.run())
+            subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+            service.start()
+            seconds_until(lambda: is_ready(service.url), 60)
+            life.require_all_there()
+            assert {each.name for each in disk.iterdir()} <= DATABASE
+
+
+def require_one_sentence(ended):
+    assert ended.returncode == 2, ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1 and "Traceback" not in ended.stderr, ended.stderr
+
+
+@pytest.mark.row("D7")
+@pytest.mark.parametrize("trouble", ["full", "read-only", "no inode"])
+def test_what_writes_a_file_says_so_in_one_sentence_and_leaves_no_part_of_it(founded, tmp_path, trouble):
+    """Wrapping keys, key files, trust files, exports: what was there before stays as it was."""
+    with mounted(tmp_path / "disk", "size=64k,nr_inodes=8") as disk:
+        wrapping_keys = disk / "wrapping-keys"
+        add_wrapping_key(wrapping_keys)
+        (disk / "keys").mkdir(mode=0o700)
+        kept = wrapping_keys.read_bytes()
+        match trouble:
+            case "full":
+                fill(disk)
+            case "no inode":
+                exhaust(disk)
+            case "read-only":
+                subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        there = {*disk.rglob("*")}
+        with pytest.raises(InvalidProfile, match="cannot be written"):
+            add_wrapping_key(wrapping_keys)
+        with pytest.raises(InvalidProfile, match="cannot be written"):
+            add_wrapping_key(disk / "keys" / "first-wrapping-key")
+        profile, password = tmp_path / "profile.json", tmp_path / "password"
+        founded.profile.save(profile)
+        password.write_text("a password\n")
+        for arguments in (
+            ["key", "new", "one", "--key-folder", disk / "keys", "--password-file", password],
+            ["trust", "init", "--profile", profile, "--administration", "SG", "--out", disk / "trust.json"],
+            ["audit", "export", "--profile", profile, "--out", disk / "chain.ndjson"],
+        ):
+            said = CliRunner().invoke(app, [*map(str, arguments)])
+            assert said.exit_code != 0, arguments
+            assert "Traceback" not in said.stderr and said.stderr.strip(), arguments
+            assert not isinstance(said.exception, OSError), (arguments, said.exception)
+            assert {*disk.rglob("*")} == there, arguments
+        assert wrapping_keys.read_bytes() == kept

@@ -34,6 +34,30 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "disk-read-only-accepted",
+        "api/problems.py",
+        'StoreError: Kind("store-unavailable", 503,',
+        'StoreError: Kind("store-unavailable", 202,',
+        "tests/e2e/test_disk_full.py",
+        "turns_read_only",
+    ),
+    Mutant(
+        "postgresql-full-accepted",
+        "api/problems.py",
+        'StoreError: Kind("store-unavailable", 503,',
+        'StoreError: Kind("store-unavailable", 202,',
+        "tests/e2e/test_disk_full.py",
+        "full_disk_of_postgresql",
+    ),
+    Mutant(
+        "part-of-a-file-left",
+        "ledger/config.py",
+        "    except BaseException:\n        Path(temporary).unlink(missing_ok=True)\n",
+        "    except BaseException:\n",
+        "tests/e2e/test_disk_full.py",
+        "leaves_no_part",
+    ),
+    Mutant(
         "retired-key-signs",
         "ledger/settling.py",
         "        if resent is not None and may_sign:",
@@ -1495,7 +1519,7 @@ MUTANTS = [
         "        self._store.require_room()\n",
         "",
         "tests/e2e/test_disk_full.py",
-        "full_disk",
+        "is_told_and_heals",
     ),
     Mutant(
         "backup-compared",

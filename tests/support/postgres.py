@@ -1,5 +1,6 @@
 """A PostgreSQL cluster of a test run's own, gone with the run however it ends; see `postgres_keeper`."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -77,12 +78,16 @@ class Cluster:
         assert self.keeper.stdout.readline() == "done\n", f"the keeper did not {command} the server"
 
 
-def begin() -> Cluster | None:
-    """Start a cluster; None where PostgreSQL is not installed."""
+def begin(where: Path | None = None) -> Cluster | None:
+    """Start a cluster, in a folder of a folder if one is given; None where PostgreSQL is not installed."""
     if not BINARIES:
         return None
     keeper = subprocess.Popen(
-        [sys.executable, postgres_keeper.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, postgres_keeper.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | ({} if where is None else {"TMPDIR": str(where)}),
     )
     assert keeper.stdout is not None
     line = keeper.stdout.readline().strip()
