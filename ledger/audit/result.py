@@ -156,6 +156,10 @@ class HoldPeriod:
     lifted_at: int | None
     lifted_by: bytes | None
 
+    def covers(self, time: int) -> bool:
+        """Whether it stood at the end of that second."""
+        return self.placed_at <= time and (self.lifted_at is None or time < self.lifted_at)
+
 
 @dataclass(frozen=True, slots=True)
 class ReleasePeriod:
@@ -215,11 +219,7 @@ class ConsignmentHistory:
 
     def held_by(self, time: int) -> tuple[bytes, ...]:
         """The parties that held the consignment itself at the end of a second, 16 bytes each, in order of placing."""
-        return tuple(
-            hold.party
-            for hold in self.holds
-            if hold.placed_at <= time and (hold.lifted_at is None or time < hold.lifted_at)
-        )
+        return tuple(hold.party for hold in self.holds if hold.covers(time))
 
     def released_by(self, time: int) -> tuple[ReleasePeriod, ...]:
         """The releases that stood at the end of a second."""

@@ -38,8 +38,9 @@ def show(page: Page, answer: Answer, as_of: str, event_command: str) -> None:
         [name.replace("_", " ") for name in columns],
         [[_cell(row.facts[name]) for name in columns] for row in answer.rows],
     )
-    for row in answer.rows if len(answer.rows) > 1 else ():
-        page.line(row.sentence)
+    for row in answer.rows:
+        if row.sentence != answer.sentence:
+            page.line(row.sentence)
     events = answer.to_json()["events"]
     page.table(
         "Rests on",
@@ -82,6 +83,8 @@ def _cell(value: object) -> object:
     """A fact in a cell."""
     if isinstance(value, list):
         return "\n".join(str(_cell(each)) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         said = [str(value.get("pointer", "")), str(value.get("change", ""))]
         said += [f"{name}: {value[name]}" for name in ("former", "successor") if name in value]

@@ -59,7 +59,7 @@ QUESTIONS = {
         (),
         (),
         custody.HOLDER,
-        ("holder", "since", "until", "inside", "place"),
+        ("holder", "since", "until", "held_by", "inside", "place"),
         custody.holder,
         custody.say_holder,
     ),
@@ -240,6 +240,8 @@ def require(question: str, asked: Asked) -> Question:
         )
     if question == "shared-containers" and asked.container is not None and asked.consignment is not None:
         raise InvalidQuestion(question, "give a container or a consignment, not both")
+    if asked.container is not None and not asked.container.strip():
+        raise InvalidQuestion(question, "the container's number is empty")
     if not 1 <= asked.limit <= MOST_ROWS:
         raise InvalidQuestion(question, f"limit is from 1 to {MOST_ROWS}")
     return known

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ledger.audit.checking import Happening
 from ledger.audit.log import Closure
-from ledger.audit.questions.form import Asked, Chronicle, Row, Unit, cite
+from ledger.audit.questions.form import Asked, Chronicle, Cited, Row, Unit, cite
 from ledger.audit.questions.walking import Components, hexed, number_after, short, when
 from ledger.audit.registry import AccountHistory
 from ledger.audit.result import Act, standing_of
@@ -40,7 +40,7 @@ ALLOWED = (
     "record",
     "kind",
 )
-SIGNED = ("relation", "kind", "consignment", "record", "account", "time", "because", "manifest")
+SIGNED = ("relation", "kind", "consignment", "record", "account", "time", "because", "manifest", "since")
 DISPUTED = ("kind", "consignment", "record", "account", "party", "time", "revoked_from", "revoked_at")
 
 _DECISIONS = frozenset((CustodyKind.RELEASE, CustodyKind.CLEARANCE))
@@ -207,13 +207,13 @@ def disputed(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
     if after is not None:
         lines = [_from(chronicle, account, after) for account in accounts]
         for act in heapq.merge(*lines, key=lambda act: act.sequence):
-            yield Unit(f"a{act.sequence}", [_disputed_row(act, revoked[act.signer])])
+            yield Unit(f"a{act.sequence}", [_disputed_row(chronicle, act, revoked[act.signer])])
     if not revoked:
         return
     for closure in chronicle.closures(number_after("disputed", asked, "c") or 0):
         account = revoked.get(closure.signer)
         if account is not None and account.is_disputed(closure.closed_at):
-            yield Unit(f"c{closure.sequence}", [_disputed_row(closure, account)])
+            yield Unit(f"c{closure.sequence}", [_disputed_row(chronicle, closure, account)])
         else:
             yield Unit(f"c{closure.sequence}")
 
@@ -239,7 +239,16 @@ def _from(chronicle: Chronicle, account: AccountHistory, after: int) -> Iterator
     return (act for act in chronicle.acts_of(account.address, after) if account.is_disputed(act.accepted_at))
 
 
-def _disputed_row(event: Act | Closure, account: AccountHistory) -> Row:
+def _revocations(chronicle: Chronicle, address: bytes) -> tuple[Cited, ...]:
+    """The events that revoked an account, and dated it back."""
+    return tuple(
+        cite(each)
+        for each in chronicle.registry_events()
+        if each.name == "AccountRevoked" and each.values["account"] == address
+    )
+
+
+def _disputed_row(chronicle: Chronicle, event: Act | Closure, account: AccountHistory) -> Row:
     facts = {
         **_event_facts(event),
         "party": party_text(account.party),
@@ -251,7 +260,7 @@ def _disputed_row(event: Act | Closure, account: AccountHistory) -> Row:
         f"{facts['account']} of {facts['party']}, was revoked from {facts['revoked_from']} on, by a revocation at "
         f"{facts['revoked_at']}."
     )
-    return Row(said, facts, (cite(event),))
+    return Row(said, facts, (cite(event), *_revocations(chronicle, account.address)))
 
 
 def say_disputed(asked: Asked, rows: list[Row], is_all: bool) -> str:
@@ -278,6 +287,7 @@ def signed_since(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
             "signed-since", "the account is not revoked: since must say from when on it counts as compromised"
         )
     since = account.revoked_from if asked.since is None else asked.since
+    why = _revocations(chronicle, address) if asked.since is None else ()
     components = Components(
         chronicle, lambda acts, connected: _hanging(chronicle, acts, connected, address, since)
     )
@@ -287,11 +297,11 @@ def signed_since(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
             if act.accepted_at < since:
                 yield Unit(f"a{act.sequence}")
                 continue
-            rows, unknown = [_signed_row(act)], []
+            rows, unknown = [_signed_row(act, since, why)], []
             try:
                 found = components.of(act.record.consignment)
                 if found.first == act.digest:
-                    rows += [_hanging_row(each, because) for each, because in found.hanging]
+                    rows += [_hanging_row(each, because, since) for each, because in found.hanging]
             except TooMuchConnected as error:
                 unknown = [str(error)]
             yield Unit(f"a{act.sequence}", rows, unknown)
@@ -300,7 +310,10 @@ def signed_since(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
             yield Unit(f"c{closure.sequence}")
             continue
         hanging = _hanging_on_closure(chronicle, closure)
-        rows = [_signed_row(closure), *(_hanging_row(each, because) for each, because in hanging)]
+        rows = [
+            _signed_row(closure, since, why),
+            *(_hanging_row(each, because, since) for each, because in hanging),
+        ]
         yield Unit(f"c{closure.sequence}", rows)
 
 
@@ -375,18 +388,25 @@ def _hanging_on_closure(chronicle: Chronicle, closure: Closure) -> list[tuple[Ac
     return found
 
 
-def _signed_row(event: Act | Closure) -> Row:
-    facts = {"relation": "signed", **_event_facts(event), "because": None, "manifest": _manifest(event)}
+def _signed_row(event: Act | Closure, since: int, why: tuple[Cited, ...]) -> Row:
+    facts = {
+        "relation": "signed",
+        **_event_facts(event),
+        "because": None,
+        "manifest": _manifest(event),
+        "since": when(since),
+    }
     said = f"It signed the {facts['kind']} on consignment {short(_consignment(event))}, taken at {facts['time']}."
-    return Row(said, facts, (cite(event),))
+    return Row(said, facts, (cite(event), *why))
 
 
-def _hanging_row(event: Act | Closure, because: str) -> Row:
+def _hanging_row(event: Act | Closure, because: str, since: int) -> Row:
     facts = {
         "relation": "hangs on it",
         **_event_facts(event),
         "because": because,
         "manifest": _manifest(event),
+        "since": when(since),
     }
     said = (
         f"On that hangs the {facts['kind']} of {facts['account']} on consignment {short(_consignment(event))}, taken at "
@@ -419,10 +439,12 @@ def say_signed_since(asked: Asked, rows: list[Row], is_all: bool) -> str:
     """The answer in words."""
     signed = [row for row in rows if row.facts["relation"] == "signed"]
     name = checksummed(asked.account or b"")
+    of = "" if asked.since is not None else ", from when its revocation counts"
     if not rows:
-        return f"Account {name} signed no custody record and closed no manifest since."
+        since = "the second from which its revocation counts" if asked.since is None else when(asked.since)
+        return f"Account {name} signed no custody record and closed no manifest since {since}."
     hanging = len(rows) - len(signed)
     return (
-        f"Account {name} signed {counted(signed, 'record', 'records')} since; "
-        f"{counted(hanging, 'act hangs', 'acts hang')} on them."
+        f"Account {name} signed {counted(signed, 'record', 'records')} since {rows[0].facts['since']}{of}; "
+        f"{counted(hanging, 'act hangs', 'acts hang')} on {'it' if len(signed) == 1 else 'them'}."
     )

@@ -69,17 +69,19 @@ def holder(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
     consignment, at = asked.consignment or b"", asked.at or 0
     history, acts = _history(chronicle, consignment)
     period = next((each for each in history.holders if each.covers(at)), None)
-    inside = next((each.value for each in history.insides if each.covers(at)), None)
-    offered = next((each.value for each in history.offers if each.covers(at)), None)
+    inside = next((each for each in history.insides if each.covers(at)), None)
+    offered = next((each for each in history.offers if each.covers(at)), None)
     seen = [act for act in history.acts if act.accepted_at <= at and act.record.kind in _PASSAGES]
     seen = [act for act in seen if act.record.consignment == consignment]
-    held = [party_text(party) for party in history.held_by(at)]
+    holds = [each for each in history.holds if each.covers(at)]
     rests_on = [acts[digest] for digest in ([] if period is None else [period.began_by])]
     if period is not None and period.ended_by is not None:
         rests_on.append(acts[period.ended_by])
     if period is None:  # before it was opened, or closed: what shows that
         rests_on = [act for act in history.acts if act.record.kind in (K.OPEN, K.CLOSE)]
         rests_on = [act for act in rests_on if act.record.consignment == consignment]
+    rests_on += [acts[each.began_by] for each in (inside, offered) if each is not None]
+    rests_on += [acts[each.record] for each in holds]
     rests_on += seen[-1:]
     facts: dict[str, object] = {
         "consignment": hexed(consignment),
@@ -88,13 +90,15 @@ def holder(chronicle: Chronicle, asked: Asked) -> Iterator[Unit]:
         "since": None if period is None else when(period.since),
         "until": None if period is None or period.until is None else when(period.until),
         "began_by": None if period is None else hexed(period.began_by),
-        "inside": hexed(inside),
-        "offered_to": None if offered is None else party_text(offered),
-        "held_by": held,
+        "inside": None if inside is None else hexed(inside.value),
+        "offered_to": None if offered is None else party_text(offered.value),
+        "held_by": [party_text(each.party) for each in holds],
         "last_seen_at": when(seen[-1].record.observed_at) if seen else None,
         "place": place_of(chronicle, seen[-1]) if seen else None,
     }
-    yield Unit("a1", [Row(_holder_sentence(history, facts, at), facts, tuple(map(cite, rests_on)))])
+    yield Unit(
+        "a1", [Row(_holder_sentence(history, facts, at), facts, tuple(map(cite, dict.fromkeys(rests_on))))]
+    )
 
 
 def _holder_sentence(history: ConsignmentHistory, facts: dict[str, object], at: int) -> str:
@@ -159,7 +163,10 @@ def say_released_before(asked: Asked, rows: list[Row], is_all: bool) -> str:
     """The answer in words."""
     name, at = short(asked.consignment or b""), when(asked.at or 0)
     if not rows:
-        return f"No: consignment {name} had no release before {at}; its trail would hold it."
+        return (
+            f"No: consignment {name} had no release before {at}. Every record of it was read, without a gap: a release would be "
+            "among them. For a third, `cargo-ledger evidence absent` proves it from the trail."
+        )
     standing = sum(1 for row in rows if row.facts["stood"])
     return (
         f"Yes: {counted(rows, 'release', 'releases')} of consignment {name} before {at}, of which {standing} "
