@@ -16,6 +16,7 @@ from ledger.audit.blocks import Chunk, Network, ShownBlock, Tail, encode
 from ledger.chain import Chain
 from ledger.config import CONTRACTS
 from ledger.core import receipts, rlp, slots
+from ledger.core.findings import time_text
 from ledger.core.headers import Header
 from ledger.core.records import keccak
 from ledger.errors import ChainUnavailable
@@ -55,7 +56,8 @@ class NodeSource:
         chain.require_identity()
         self.name = f"the node at {chain.shown}"
         self.network = Network.of_profile(chain.profile)
-        head = chain.head().number
+        newest = chain.head()
+        head, self._newest = newest.number, newest
         self._successors = 0
         if chain.profile.kind == "clique":
             self._successors = 2 * len(chain.clique_signers(head))
@@ -77,6 +79,27 @@ class NodeSource:
         self._shown = [
             b"\x94" + self.network.addresses[name] for name in ("AdministrationRegistry", "ManifestLog")
         ]
+
+    def require_fresh(self, now: int, old_seconds: int) -> None:
+        """Refuse a node that is behind its chain: what it shows may be whole, and long be outrun.
+
+        A development chain makes blocks when it has something to put into them, and is never behind.
+
+        Args:
+            now: Unix seconds.
+            old_seconds: How old the newest block may be.
+
+        Raises:
+            ChainUnavailable: Its newest block is older.
+        """
+        age = now - self._newest.timestamp
+        if self.network.consensus != "development" and age > old_seconds:
+            raise ChainUnavailable(
+                self._chain.shown,
+                f"its newest block, {self._newest.number}, is of {time_text(self._newest.timestamp)}, {age} seconds ago, over the "
+                f"{old_seconds} of the trust file: it lags behind its chain, or that stands still. With --to BLOCK it is read as of "
+                "that block",
+            )
 
     def close(self) -> None:
         """Close the connections."""

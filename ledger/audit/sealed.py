@@ -5,9 +5,11 @@ The last block is what counts: every earlier one is its ancestor by hash. Change
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from ledger.core import clique, headers
+from ledger.core.findings import time_text
 from ledger.core.headers import Header
 from ledger.core.sealing import UNSEALED
 from ledger.core.signatures import checksummed
@@ -67,6 +69,9 @@ class Seals:
             successors: Headers on top of it, RLP, oldest first.
         """
         trust, last = self._trust, self._last
+        if time.time() >= trust.expires_at:
+            rule = f"The trust file ran out at {time_text(trust.expires_at)}: whom it names may seal no more. Get a new one."
+            return Check("seals", "ERROR", rule)
         if trust.consensus == "development":
             return Check("seals", "SKIPPED", UNSEALED)
         if last is None:

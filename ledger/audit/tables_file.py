@@ -60,11 +60,12 @@ def beside(export: Path) -> tuple[Path, Path]:
 
 
 class Tables:
-    """Writes both files as an export is made; use it as a context."""
+    """Writes both files as an export is made; use it as a context. They appear when they are whole."""
 
     def __init__(self, export: Path) -> None:
         """Begin both files."""
-        records, events = beside(export)
+        self._files = [(each, each.with_name(f".{each.name}.part")) for each in beside(export)]
+        (_, records), (_, events) = self._files
         self._records = parquet.ParquetWriter(records, _RECORDS, compression="zstd")
         self._events = parquet.ParquetWriter(events, _EVENTS, compression="zstd")
 
@@ -79,6 +80,11 @@ class Tables:
     ) -> None:
         self._records.close()
         self._events.close()
+        for path, partial in self._files:
+            if error is None:
+                partial.replace(path)
+            else:
+                partial.unlink()
 
     def see(self, outcome: Checked) -> None:
         """Write a chunk's events."""

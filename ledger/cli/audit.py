@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
@@ -486,11 +487,14 @@ def replaying(
     signatures: bool = True,
 ) -> Iterator[Replayed]:
     """Replay what a command's options name, with a progress bar; what came of it, open."""
+    from ledger.audit.node import NodeSource
     from ledger.audit.replay import Settings, moving, replay
 
     pinned = files.read_trust(trust)
     with ExitStack() as open_ones:
         source = open_ones.enter_context(closing(open_source(export, profile, last)))
+        if isinstance(source, NodeSource) and last is None:
+            source.require_fresh(int(time.time()), pinned.old_seconds)
         total = source.last - source.network.first_block + 1
         if processes is None:
             processes = (os.cpu_count() or 1) if total >= _WORTH_PROCESSES else 0

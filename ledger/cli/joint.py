@@ -55,7 +55,16 @@ def joint(one: ResultArgument, other: ResultArgument, *, as_json: JsonOption = F
     """
     from ledger.audit.joint import agree
 
+    if one.samefile(other):
+        raise UnusableFile(
+            str(other), "it is the other result: two replays are compared, each by its own auditor"
+        )
     results = [_result(path) for path in (one, other)]
+    if results[0].name == results[1].name:
+        results = [
+            dataclasses.replace(each, name=str(path))
+            for each, path in zip(results, (one, other), strict=True)
+        ]
     verdict, sentence = agree(*results)
     told = [
         {

@@ -15,6 +15,7 @@ import faulty_node
 import ledger_at_work
 import pytest
 from audit_life import replayed, trust_for
+from typer.testing import CliRunner
 
 import ledger.audit.node
 import ledger.chain
@@ -22,6 +23,7 @@ import ledger.serving.working
 from ledger.audit.node import NodeSource
 from ledger.audit.replay import Settings, replay
 from ledger.chain import _HEADER_FIELDS, Chain, _header_field
+from ledger.cli.main import app
 from ledger.core import rlp
 from ledger.core.records import keccak
 from ledger.errors import ChainUnavailable
@@ -249,3 +251,53 @@ def test_a_node_that_fails_half_way_is_named_and_the_replay_goes_on_from_there(
         assert min(asked) > middle - 16
     with replayed(profile, trust) as anew:
         assert (resumed.verdict, resumed.digest, resumed.counts) == ("VALID", anew.digest, anew.counts)
+
+
+@pytest.mark.parametrize("wrong", [garbage, gigabyte, die])
+def test_every_command_names_a_node_that_fails_half_way_and_leaves_nothing_behind(
+    desk, node, profile, monkeypatch, tmp_path, wrong
+):
+    monkeypatch.setattr(ledger.audit.node, "FIRST_WINDOW", 8)
+    monkeypatch.setattr(ledger.audit.node, "WIDEST_WINDOW", 8)
+    monkeypatch.setattr(ledger.chain, "ANSWER_LIMIT_BYTES", 4 << 20)
+    profile.save(tmp_path / "profile.json")
+    (tmp_path / "trust.json").write_bytes(trust_for(desk.profile).encode())
+    monkeypatch.chdir(tmp_path)
+    middle = middle_of(desk)
+    node.fault = lambda request, answer: (
+        wrong(request, answer) if max(blocks_of(request), default=0) > middle else answer
+    )
+    there = {*tmp_path.iterdir()}
+    trusting = ("--trust", "trust.json")
+    for words in (
+        ("replay", *trusting),
+        ("report", *trusting),
+        ("ask", "disputed", *trusting),
+        ("compare", *trusting),
+        ("export", "chain.audit"),
+        ("event", "--block", str(middle + 10), "--log", "0"),
+    ):
+        command = ["audit", *words, "--profile", "profile.json", "--json"]
+        result = CliRunner().invoke(app, command, prog_name="cargo-ledger")
+        assert result.exit_code == 4, (words, result.output)
+        said = json.loads(result.stderr.splitlines()[-1])  # before it the test's node tells who hung up
+        assert node.url in said["error"]["message"] and not result.stdout
+        assert {*tmp_path.iterdir()} == there, words
+    database = ("--database", desk.config.database_url)
+    command = [
+        "audit",
+        "fsck",
+        *trusting,
+        *database,
+        "--profile",
+        "profile.json",
+        "--processes",
+        "0",
+        "--json",
+    ]
+    result = CliRunner().invoke(
+        app, command, prog_name="cargo-ledger", env={"LEDGER_WRAPPING_KEYS_FILE": None}
+    )
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["verdict"]) == (3, "INDETERMINATE")
+    assert told["unchecked"][0].startswith("The node was of no use: ") and node.url in told["unchecked"][0]

@@ -55,6 +55,11 @@ def test_two_administrations_agree_on_the_digest_whichever_node_each_asks(singap
     assert agreed["verdict"] == "VALID"
     assert agreed["results"][0]["digest"] == agreed["results"][1]["digest"]
     assert f"--to {last}" in cargo_ledger(*joint, "later.replay.json", code=3)
+    assert "it is the other result" in cargo_ledger(*joint, "sg.replay.json", code=1)
+    (tmp_path / "nl").mkdir()
+    (tmp_path / "nl" / "sg.replay.json").write_text((tmp_path / "nl.replay.json").read_text())
+    told = cargo_ledger(*joint, "nl/sg.replay.json", "--json")
+    assert [each["name"] for each in told["results"]] == ["sg.replay.json", "nl/sg.replay.json"]
 
 
 # --- two histories

@@ -207,6 +207,15 @@ def test_what_a_service_keeps_of_a_qbft_chain_is_derived_again_from_an_export(ke
     assert found == [("changed", "chain_custody", "3"), ("changed", "blocks", "2")]
 
 
+@pytest.mark.parametrize("consensus", ["qbft", "development"])
+def test_a_trust_file_that_ran_out_gives_no_verdict(tmp_path, consensus):
+    source = of_qbft(qbft()) if consensus == "qbft" else BENCH["Generated"](24)
+    trust = replace(trust_of("qbft") if consensus == "qbft" else BENCH["trust"](), expires_at=1_700_000_000)
+    verdict, check = seals(tmp_path, source, trust)
+    assert (verdict, check.status) == ("INDETERMINATE", "ERROR")
+    assert "ran out at 2023-11-14T22:13:20Z" in check.message
+
+
 # --- Clique
 
 
