@@ -18,12 +18,12 @@ from ledger import sequencing
 from ledger.chain import Block, Chain
 from ledger.config import ChainProfile
 from ledger.errors import ChainError, ChainUnavailable, LedgerError, StoreError
+from ledger.host_clock import NO_BEAT_SECONDS, seconds_ahead, wrong_clock
 from ledger.messages import Readiness
 from ledger.store import Session, Store
 
 LOOK_SECONDS = 5.0  # what has not answered for so long is in trouble
 BEAT_SECONDS = 2.0  # the worker says so often that it works
-NO_BEAT_SECONDS = 8.0  # without a beat for so long there is no worker
 MISSED_BLOCKS = (
     3  # a chain that misses so many is silent; one validator of four may be down, and it misses fewer
 )
@@ -61,6 +61,7 @@ class Pulse:
 
     def __init__(self) -> None:
         self._newest = (-1, 0.0)  # the node's newest block, and when it was first seen
+        self._is_new = False  # whether that was when it was made
         self._read = (-1, 0.0)  # the newest block that was read while there were newer ones, and since when
 
     def note(self, head: Block, indexed: int) -> dict[str, str]:
@@ -72,12 +73,14 @@ class Pulse:
         """
         now = time.monotonic()
         if self._newest[0] != head.number:
+            self._is_new = self._newest[0] >= 0
             self._newest = head.number, now
         if self._read[0] != indexed or head.number <= indexed:
             self._read = indexed, now
         return {
             "head_block": str(head.number),
             "head_time": str(head.timestamp),
+            "head_is_new": "1" if self._is_new else "0",
             "head_unchanged": f"{now - self._newest[1]:.1f}",
             "unread": f"{now - self._read[1]:.1f}",
         }
@@ -164,7 +167,8 @@ class Watch:
     def _read(self, session: Session) -> Seen:
         cursor, noted = session.cursor(), session.identity()
         extent = sequencing.extent(session, self._administration, self._profile.confirmations)
-        has_worker = time.time() - float(noted.get("worker_beat", "0")) < NO_BEAT_SECONDS
+        clock = session.clock()
+        has_worker = clock - float(noted.get("worker_beat", "0")) < NO_BEAT_SECONDS
         reasons = []
         if (violation := session.violation()) is not None:
             reasons.append(f"chain-violation: {violation}")
@@ -176,6 +180,9 @@ class Watch:
             reasons.append(f"no worker was active in the last {NO_BEAT_SECONDS:.0f} seconds")
         else:
             reasons += self._troubles(noted)
+        if self._profile.block_seconds:
+            wrong = wrong_clock(seconds_ahead(noted, clock, time.time()))
+            reasons += [] if wrong is None else [wrong]
         return Seen(
             indexed=0 if cursor is None else cursor.number,
             indexed_at=0 if cursor is None else cursor.timestamp,
@@ -195,6 +202,8 @@ class Watch:
         pace = self._profile.block_seconds
         if pace and silent > silent_seconds(pace):
             found.append(f"the chain has made no block for {silent:.0f} seconds")
+        if said := noted.get("worker_clock"):
+            found.append(f"of the worker: {said}")
         if unread > UNREAD_SECONDS:
             found.append(f"no block was read for {unread:.0f} seconds, though there are newer ones")
         return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from ledger import migrations
 from ledger import tables as t
@@ -36,6 +37,14 @@ class IdentityRows(Statements):
     def identity(self) -> dict[str, str]:
         """What this database belongs to."""
         return {row.name: row.value for row in self._all(select(t.identity))}
+
+    def clock(self) -> float:
+        """The time by the database's clock, Unix seconds: the same for every host that uses it."""
+        if self._connection.dialect.name == "sqlite":
+            return time.time()
+        return float(
+            self._connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one()
+        )
 
     def set_identity(self, values: Mapping[str, str]) -> None:
         """Write identity values, replacing those of the same name."""

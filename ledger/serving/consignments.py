@@ -9,7 +9,7 @@ from ledger.core.identifiers import TradeReference
 from ledger.errors import NotFound
 from ledger.messages import ConsignmentView, RecordView, to_hex
 from ledger.reading import Reader
-from ledger.serving.wired import Wired, now
+from ledger.serving.wired import Wired
 from ledger.store import Session
 
 
@@ -27,7 +27,7 @@ class Consignments(Wired):
             return self._consignment_view(session, consignment)
 
     def _consignment_view(self, session: Session, consignment: bytes) -> ConsignmentView:
-        read = history.read(session, self._members(session), [consignment], now())
+        read = history.read(session, self._members(session), [consignment], self._clock.now())
         if consignment not in read.custody and consignment not in read.ahead:
             raise self._not_on_chain(session, "consignment", to_hex(consignment))
         return views.consignment(session, read, consignment, self.administration)

@@ -28,7 +28,7 @@ from ledger.messages import ManifestAccepted, ManifestSubmission, to_hex
 from ledger.serving.checked import Content
 from ledger.serving.preparing import Prepared, prepare
 from ledger.serving.states import state_of
-from ledger.serving.wired import Wired, now
+from ledger.serving.wired import Wired
 from ledger.store import Session
 
 _logger = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class Lodging(Wired):
 
     def prepare(self, submission: ManifestSubmission) -> Prepared:
         """Check what needs no database: form, signature, document; what `lodge` raises of these."""
-        return prepare(submission, self._log_domain)
+        return prepare(submission, self._log_domain, self._clock.now())
 
     def _accept(
         self,
@@ -212,10 +212,10 @@ class Lodging(Wired):
             "consignment": record.consignment,
             "supersedes": record.supersedes if any(record.supersedes) else None,
             "seen": one.content is not None,
-            "accepted_at": now(),
+            "accepted_at": self._clock.now(),
             "promise_epoch": epoch,
             "promise_index": index,
-            "anchor_by": now() + self.config.promise_seconds,
+            "anchor_by": self._clock.now() + self.config.promise_seconds,
             "closing": None if record.kind == ManifestKind.LODGE else "waiting",
             "closing_transaction": None,
             "problem": None,
@@ -293,7 +293,7 @@ class Lodging(Wired):
             )
         if account.revoked_at:
             raise NotPermitted(address, f"it was revoked at {views.time_text(account.revoked_at)}")
-        if not account.may_act_at(now()):
+        if not account.may_act_at(self._clock.now()):
             raise NotPermitted(address, f"its enrolment ended at {views.time_text(account.valid_until)}")
         if not membership.is_active(self._code):
             raise NotPermitted(address, f"{self.administration} is suspended")
@@ -322,7 +322,7 @@ class Lodging(Wired):
         for other in session.consignments_with_reference(reference):
             if other == consignment:
                 continue
-            read = history.read(session, self._members(session), [other], now())
+            read = history.read(session, self._members(session), [other], self._clock.now())
             if other not in read.ahead or not read.ahead.is_closed(other):
                 raise Conflict(
                     f"Its trade reference is in use for the open consignment {to_hex(other)}: use its key, "

@@ -14,7 +14,7 @@ from ledger.messages import ErasureView, InclusionProofView, ManifestView, to_he
 from ledger.reading import Reader
 from ledger.serving.lodging import Lodging
 from ledger.serving.states import span, state_of
-from ledger.serving.wired import TO_FORGET, now
+from ledger.serving.wired import TO_FORGET
 from ledger.store import Session
 
 _ERASURE_SECONDS = 86_400  # after `issued_at` a request to erase is taken this long
@@ -116,7 +116,7 @@ class Manifests(Lodging):
         signer = signatures.recover_address(
             Erasure(manifest, issued_at).digest(self.profile.log_domain), signature
         )
-        if not now() - _ERASURE_SECONDS <= issued_at <= now() + _AHEAD_SECONDS:
+        if not self._clock.now() - _ERASURE_SECONDS <= issued_at <= self._clock.now() + _AHEAD_SECONDS:
             raise InvalidRecord(
                 "issued_at", "must be of the last 24 hours and not ahead of this service's clock: sign anew"
             )
@@ -131,7 +131,7 @@ class Manifests(Lodging):
                         "issued_at": issued_at,
                         "signature": signature,
                         "signer": signer,
-                        "erased_at": now(),
+                        "erased_at": self._clock.now(),
                     }
                 )
                 session.remove_accompanying(row.manifest_id)
@@ -156,7 +156,7 @@ class Manifests(Lodging):
         if row is None or row.manifest_id is None or not (is_customs or row.party == account.party):
             raise NotFound("manifest", to_hex(manifest))
         if not is_customs:
-            read = history.read(session, membership, [row.consignment], now())
+            read = history.read(session, membership, [row.consignment], self._clock.now())
             if read.ahead.open_holds(row.consignment, self._code):
                 raise Conflict(
                     f"{self.administration} holds the consignment: nothing of it is erased at its party's request. Ask the "

@@ -8,7 +8,7 @@ import orjson
 
 from ledger import upkeep
 from ledger.messages import ChainView, Readiness, to_hex
-from ledger.serving.wired import TO_FORGET, Wired, now
+from ledger.serving.wired import TO_FORGET, Wired
 from ledger.store import Session
 
 
@@ -62,11 +62,13 @@ class Operating(Wired):
             head_time = int(identity.get("head_time", "0"))
             return {
                 "indexed_block": indexed,
-                "indexed_block_age_seconds": 0 if cursor is None else max(0, now() - cursor.timestamp),
+                "indexed_block_age_seconds": 0
+                if cursor is None
+                else max(0, self._clock.now() - cursor.timestamp),
                 "head_block": head,
                 "lag_blocks": max(0, head - indexed),
                 "lag_seconds": max(0, head_time - cursor.timestamp) if cursor and head > indexed else 0,
-                "outbox_age_seconds": _age(session.oldest_unsent(log.epoch, anchored)),
+                "outbox_age_seconds": self._age(session.oldest_unsent(log.epoch, anchored)),
                 "events": session.last_told(),
                 "events_forgotten": session.feed_rows.forgotten().event,
                 "reorganisations": float(identity.get("rewinds", "0")),
@@ -74,6 +76,7 @@ class Operating(Wired):
                 "unknown_events": len(session.unknown_events()),
                 "transactions_failed": states.get("failed", 0),
                 "transactions_replaced": states.get("replaced", 0),
+                "clock_ahead_seconds": round(self._clock.ahead, 1),
                 "worker_beat_seconds": float(identity.get("worker_beat", "0")),
                 "log_accepted_leaves": log.next_index,
                 "log_sequenced_leaves": log.sequenced,
@@ -86,7 +89,7 @@ class Operating(Wired):
     def _webhook_figures(self, session: Session) -> dict[str, float]:
         figures = session.webhooks.figures(self._served_webhooks(session))
         oldest = int(figures.pop("webhook_oldest_made_at"))
-        return figures | {"webhook_oldest_message_seconds": _age(oldest or None)}
+        return figures | {"webhook_oldest_message_seconds": self._age(oldest or None)}
 
     def rewrap(self, progress: upkeep.Progress = lambda done, total: None) -> upkeep.Rewrapped:
         """Wrap everything sealed by the newest wrapping key, while the service runs; what was killed goes on.
@@ -108,6 +111,5 @@ class Operating(Wired):
         """
         return upkeep.scrub(self._store, progress)
 
-
-def _age(accepted_at: int | None) -> int:
-    return 0 if accepted_at is None else max(0, now() - accepted_at)
+    def _age(self, accepted_at: int | None) -> int:
+        return 0 if accepted_at is None else max(0, self._clock.now() - accepted_at)

@@ -37,18 +37,18 @@ class Prepared:
     key: bytes | None
 
 
-def prepare(submission: ManifestSubmission, domain: Domain) -> Prepared:
+def prepare(submission: ManifestSubmission, domain: Domain, now: int) -> Prepared:
     """Check what needs no database: form, signature, document.
 
     Args:
         submission: What was sent.
         domain: ManifestLog's.
+        now: Unix seconds.
 
     Raises:
         InvalidRecord, InvalidSignature, InvalidDocument, DigestMismatch, InvalidIdentifier: It is malformed, or the
             document is not the one that the root commits to.
     """
-    now = int(time.time())
     record = submission.record.to_record()
     record.require_form()
     signature = from_hex(submission.signature)
@@ -93,7 +93,7 @@ def prepare_for(asker: Connection, domain: Domain, limits: strict_json.Limits) -
     def one(line: bytes) -> Prepared | None:
         try:
             value = strict_json.read(line, limits, InvalidDocument)
-            return prepare(ManifestSubmission.model_validate(value), domain)
+            return prepare(ManifestSubmission.model_validate(value), domain, int(time.time()))
         except Exception:
             return None
 

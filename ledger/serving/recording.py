@@ -15,7 +15,6 @@ from ledger.messages import AcceptedRecord, CustodySubmission, from_hex, to_hex
 from ledger.rows.custody import encode_custody
 from ledger.serving.checked import Content, checked_content
 from ledger.serving.lodging import Lodging
-from ledger.serving.wired import now
 from ledger.store import Session
 
 MOST_WAITING_RECORDS = (
@@ -108,7 +107,7 @@ class Recording(Lodging):
                 count(signer, many)
         answers: list[tuple[AcceptedRecord, bool] | LedgerError] = []
         with self._store.write() as session:
-            judge = _Judge(session, self._members(session), now())
+            judge = _Judge(session, self._members(session), self._clock.now())
             for submission in checked:
                 if isinstance(submission, LedgerError):
                     answers.append(submission)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time as clock
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ledger.core import signatures
 from ledger.core.identifiers import Party
 from ledger.database import WorkerLock
 from ledger.errors import ChainUnread, LedgerError, NotFound, StoreError
+from ledger.host_clock import HostClock
 from ledger.indexing import Indexer
 from ledger.membership import Membership
 from ledger.messages import to_hex
@@ -51,12 +51,15 @@ class Wired:
         self._working: WorkerLock | None = None
         self._sender: Sender | None = None
         self._pulse = Pulse()
+        self._clock = HostClock(config.profile.block_seconds)
         self._watch = Watch(self.profile, self._chain, self._store, self._code)
         self._compare_lock = threading.Lock()
         self._compare_from = 0.0  # when the log is compared with the chain's; infinite once it was
         self._indexer = Indexer(self._chain, self._store)
         try:
             self._require_identity()
+            with self._store.read() as session:
+                self._clock.compare(session)
             self._vault = open_vault(config, self._store.path)
             self._store.unlock(self._vault)
             self.sessions = Sessions(
@@ -65,9 +68,9 @@ class Wired:
                 self.profile.chain_id,
                 self._members,
                 self._require_caught_up,
-                now,
+                self._clock.now,
             )
-            self.webhooks = Webhooks(self._store, self._listed_for, now)
+            self.webhooks = Webhooks(self._store, self._listed_for, self._clock.now)
             self._retention = Retention(
                 self._store, _DAY_SECONDS * self.config.events_kept_days, self._served_webhooks
             )
@@ -143,7 +146,7 @@ class Wired:
         return session.first_head_over(self._code, row.epoch, row.log_index)
 
     def _rights(self, session: Session, reader: Reader | None) -> Rights:
-        return Rights(session, self._members(session), reader, now())
+        return Rights(session, self._members(session), reader, self._clock.now())
 
     def _require_readable(self, session: Session, rights: Rights, consignment: bytes) -> None:
         """Answer for a consignment that may not be seen as for one that was never opened."""
@@ -166,6 +169,7 @@ class Wired:
 
     def _members(self, session: Session) -> Membership:
         """The registry as this session's snapshot has it; folded on from where it was."""
+        self._clock.compare(session)
         with self._membership_lock:
             rewinds, sequence = session.registry_at()
             if rewinds != self._rewinds:
@@ -187,8 +191,3 @@ class Wired:
         """Networks beside the public ones that a reader's webhooks may go to: a company must not reach into customs'."""
         is_ours = reader.sees_all or self.profile.kind == "development"
         return self.config.webhook_networks if is_ours else ()
-
-
-def now() -> int:
-    """The service's clock, Unix seconds."""
-    return int(clock.time())

@@ -13,6 +13,7 @@ from ledger import sequencing
 from ledger.anchoring import Sender
 from ledger.delivering import Delivering
 from ledger.errors import LedgerError, StoreError
+from ledger.host_clock import wrong_clock
 from ledger.indexing import BATCH_BLOCKS
 from ledger.readiness import BEAT_SECONDS
 from ledger.serving.wired import Wired
@@ -101,18 +102,25 @@ class Working(Wired):
             cursor = session.cursor()
         noted = self._pulse.note(head, 0 if cursor is None else cursor.number)
         with self._store.write() as session:
-            session.set_identity(noted | {"worker_beat": str(clock.time()), "worker_trouble": ""})
+            self._clock.compare(session)
+            wrong = wrong_clock(self._clock.ahead) or ""
+            beat = {"worker_beat": str(session.clock()), "worker_trouble": "", "worker_clock": wrong}
+            session.set_identity(noted | beat)
 
     def _beat_in_trouble(self, trouble: str) -> None:
         """Note that the worker is there and cannot go on; nothing where even that can't be written."""
         with suppress(StoreError), self._store.write() as session:
-            session.set_identity({"worker_beat": str(clock.time()), "worker_trouble": trouble})
+            session.set_identity({"worker_beat": str(session.clock()), "worker_trouble": trouble})
         self._worker_seen = 0.0  # so that it is said at once that it goes on
 
     def delivering(self, **options: Any) -> Delivering:
         """What sends the webhooks' messages; `options` are those of `Delivering`."""
         return Delivering(
-            self._store, self.sessions.reader_by_account, self._rights, self._listed_for, **options
+            self._store,
+            self.sessions.reader_by_account,
+            self._rights,
+            self._listed_for,
+            **({"now": self._clock.now} | options),
         )
 
     def take_worker_lock(self) -> bool:

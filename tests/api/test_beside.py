@@ -44,7 +44,7 @@ LINES = [line(number) for number in range(1, 150)] + [line(number, LONG) for num
 
 
 def here(lines):
-    return [prepare(ManifestSubmission.model_validate_json(each), DOMAIN) for each in lines]
+    return [prepare(ManifestSubmission.model_validate_json(each), DOMAIN, int(time.time())) for each in lines]
 
 
 async def begun(beside, lines=LINES):

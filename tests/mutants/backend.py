@@ -34,6 +34,30 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "clock-believed",
+        "ledger/host_clock.py",
+        "        return int(host_time if abs(self.ahead) <= SKEW_SECONDS else host_time - self.ahead)",
+        "        return int(host_time)",
+        "tests/e2e/test_wrong_clock.py",
+        "refuses_nothing_that_is_right",
+    ),
+    Mutant(
+        "clock-unsaid",
+        "ledger/readiness.py",
+        "            reasons += [] if wrong is None else [wrong]\n",
+        "",
+        "tests/e2e/test_wrong_clock.py",
+        "refuses_nothing_that_is_right",
+    ),
+    Mutant(
+        "beat-by-the-hosts-clock",
+        "ledger/readiness.py",
+        "        clock = session.clock()\n",
+        "        clock = time.time()\n",
+        "tests/e2e/test_wrong_clock.py",
+        "refuses_nothing_that_is_right",
+    ),
+    Mutant(
         "disk-read-only-accepted",
         "api/problems.py",
         'StoreError: Kind("store-unavailable", 503,',
@@ -468,7 +492,7 @@ MUTANTS = [
     Mutant(
         "perm-expired",
         "ledger/serving/lodging.py",
-        "if not account.may_act_at(now()):",
+        "if not account.may_act_at(self._clock.now()):",
         "if False:",
         "tests/e2e/test_ledger.py",
         "may_not_lodge",
@@ -1539,7 +1563,7 @@ MUTANTS = [
     ),
     Mutant(
         "ready-worker",
-        "ledger/readiness.py",
+        "ledger/host_clock.py",
         "NO_BEAT_SECONDS = 8.0",
         "NO_BEAT_SECONDS = 80.0",
         "tests/api/test_readiness.py",
