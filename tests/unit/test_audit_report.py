@@ -1,6 +1,7 @@
 """What an audit report says, from replays of written chains: the verdict, who, where, held, released, and what it leaves out."""
 
 import contextlib
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -420,6 +421,14 @@ def test_of_a_development_chain_it_says_that_nobody_seals_it_even_when_all_else_
     assert made.verdict == "VALID" and "unsealed development chain" in box
     text = Text(html).text
     assert "who runs its node can have written all of this" in text and "but the seals" not in text
+
+
+def test_by_a_trust_file_that_ran_out_no_verdict_is_given_and_the_page_says_why():
+    chain, _ = audited_trade.trade(2, odd=False, is_shown=True)
+    with replay(chain, Settings(dataclasses.replace(chain.trust, expires_at=1_700_000_000))) as result:
+        made = content.gather(result, disclosed.disclosed(papers.read_all([])), HOW)
+    assert made.verdict == "INDETERMINATE"
+    assert "Seals: The trust file ran out at 2023-11-14T22:13:20Z" in made.grounds
 
 
 def test_another_count_of_events_than_the_state_shows_is_invalid():

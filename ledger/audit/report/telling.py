@@ -156,7 +156,7 @@ def verdict_words(verdict: Verdict, checks: tuple[Check, ...], *, needs_seals: b
     missing = [
         f"{check.name.capitalize()}: {check.message}"
         for check in checks
-        if check.status in ("SKIPPED", "ERROR") and (needs_seals or check.name != "seals")
+        if check.status == "ERROR" or (check.status == "SKIPPED" and (needs_seals or check.name != "seals"))
     ]
     return (
         "No verdict can be given.",
