@@ -201,7 +201,7 @@ class Watch:
         silent, unread = float(noted.get("head_unchanged", "0")), float(noted.get("unread", "0"))
         pace = self._profile.block_seconds
         if pace and silent > silent_seconds(pace):
-            found.append(f"the chain has made no block for {silent:.0f} seconds")
+            found.append(f"chain-stalled: the chain has made no block for {silent:.0f} seconds")
         if said := noted.get("worker_clock"):
             found.append(f"of the worker: {said}")
         if unread > UNREAD_SECONDS:

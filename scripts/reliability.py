@@ -73,6 +73,8 @@ ROWS = {
     "G5": "a message is replayed late, or altered",
     "G6": "a receiver is gone, asks for time, or is away for three days",
     "G7": "what a webhook was sent is taken back by a reorganisation",
+    "H1": "one of four validators is away",
+    "H2": "two of four validators are away for half an hour, and the chain stands",
     "H3": "the clock of one of the service's hosts is ten minutes wrong",
     "H4": "an older database is restored",
 }

@@ -1274,6 +1274,22 @@ MUTANTS = [
         "corruption_is",
     ),
     Mutant(
+        "in-flight-until-final",
+        "ledger/rows/transactions.py",
+        '            t.transactions.c.account == account,\n            t.transactions.c.state == "sent",',
+        '            t.transactions.c.account == account,\n            t.transactions.c.state.in_(("sent", "mined")),',
+        "tests/network/test_reorganisations.py",
+        "one_of_four",
+    ),
+    Mutant(
+        "stall-unsaid",
+        "ledger/readiness.py",
+        "        if pace and silent > silent_seconds(pace):",
+        "        if False:",
+        "tests/network/test_reorganisations.py",
+        "two_of_four",
+    ),
+    Mutant(
         "fsck-heads",
         "ledger/audit/fsck/log.py",
         "        if root != head.root:",
