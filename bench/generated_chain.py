@@ -171,11 +171,12 @@ class Generated:
         """The logs, life by life in groups that take their steps in turn."""
         sequence = 0
         for begin in range(0, self.lives, self.alive):
-            group = [_Life(number) for number in range(begin, min(begin + self.alive, self.lives))]
+            group = [Life(number) for number in range(begin, min(begin + self.alive, self.lives))]
             for kind, role in _LIFE:
                 for life in group:
                     sequence += 1
-                    digest, data = life.step(kind, role, sequence, self._typed)
+                    time = START + FIRST_BLOCK + 1 + (sequence - 1) // (LOGS_A_RECEIPT * RECEIPTS_A_BLOCK)
+                    digest, record = life.step(kind, role, sequence, time, self._typed)
                     signature = sign(digest, KEYS[role]) if self.signed else keccak(digest) + digest + b"\x1b"
                     yield b"".join(
                         (
@@ -184,14 +185,18 @@ class Generated:
                             _NO_OTHER,
                             _SIGNERS[role],
                             b"\xb9\x01\xe0",
-                            data,
+                            sequence.to_bytes(32, "big"),
+                            record,
+                            _SIGNATURE_PLACE,
                             signature,
                             _PAD,
                         )
                     )
 
 
-class _Life:
+class Life:
+    """A consignment on its way; what its next record has to name."""
+
     def __init__(self, number: int) -> None:
         self.blind = blind(number.to_bytes(32, "big"), "ucr:6SGBENCH")
         self.id = consignment_id(PARTIES["exporter"], self.blind)
@@ -199,11 +204,10 @@ class _Life:
         self.lines: dict[str, bytes] = {}
         self.hold = ZERO32
 
-    def step(self, kind: int, role: str, sequence: int, typed: bytes) -> tuple[bytes, bytes]:
-        """The life's next record: its digest, and the data of its event up to the signature."""
+    def step(self, kind: int, role: str, sequence: int, time: int, typed: bytes) -> tuple[bytes, bytes]:
+        """The life's next record, observed at a time: its digest, and its nine words."""
         on_line = kind in _ON_LINE
         previous = self.custody_line if on_line else self.lines.get(role, ZERO32)
-        time = START + FIRST_BLOCK + 1 + (sequence - 1) // (LOGS_A_RECEIPT * RECEIPTS_A_BLOCK)
         subject = ZERO32
         if kind == K.LIFT:
             subject = self.hold
@@ -211,7 +215,6 @@ class _Life:
             subject = self.custody_line
         elif kind == K.RELEASE:
             subject = b"\x0a" * 32
-        number = sequence.to_bytes(32, "big")
         record = b"".join(
             (
                 self.id,
@@ -219,7 +222,7 @@ class _Life:
                 _PARTIES[role],
                 self.blind if kind == K.OPEN else previous,
                 subject,
-                number,  # details: anything that is not zero
+                sequence.to_bytes(32, "big"),  # details: anything that is not zero
                 _PARTIES["carrier"] if kind == K.OFFER else ZERO32,
                 time.to_bytes(32, "big"),
                 (time + 3_600).to_bytes(32, "big"),
@@ -232,7 +235,7 @@ class _Life:
             self.custody_line = digest
         elif kind != K.OPEN:
             self.lines[role] = digest
-        return digest, number + record + _SIGNATURE_PLACE
+        return digest, record
 
 
 def _appended() -> bytes:

@@ -1,4 +1,4 @@
-"""Measure what the design asks for: `python bench/run.py [commit] [inclusion] [evidence] [replay] [memory] [gas] [accepting] [log_size] [log_answers]`; default all of those.
+"""Measure what the design asks for: `python bench/run.py [commit] [inclusion] [evidence] [replay] [replay_node] [memory] [gas] [accepting] [log_size] [log_answers]`; default all of those.
 
 By name alone: `replay_long`, ten million events, an hour.
 
@@ -21,7 +21,18 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-NAMES = ("commit", "inclusion", "evidence", "replay", "memory", "gas", "accepting", "log_size", "log_answers")
+NAMES = (
+    "commit",
+    "inclusion",
+    "evidence",
+    "replay",
+    "replay_node",
+    "memory",
+    "gas",
+    "accepting",
+    "log_size",
+    "log_answers",
+)
 LONG = ("replay_long",)
 PAGE = PROJECT / "BENCHMARKS.md"
 BEGIN, END = "<!-- figures: written by `make bench` -->", "<!-- end of figures -->"

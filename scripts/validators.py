@@ -65,12 +65,17 @@ class Validators:
         folder: Kept between runs: `genesis.json`, `treasury`, and for each validator a folder `1` to `4`.
         geth: The program.
         lifetime: `parent` ends every process with this one; `detached` leaves them running.
+        apis: What is served over HTTP beside what a service needs: `debug` for an auditor's own node, never for others,
+            since it also sets a chain back.
     """
 
-    def __init__(self, folder: Path, geth: Path, lifetime: Lifetime = "detached") -> None:
+    def __init__(
+        self, folder: Path, geth: Path, lifetime: Lifetime = "detached", apis: Sequence[str] = ()
+    ) -> None:
         self.folder = folder.resolve()
         self.geth = geth
         self.lifetime = lifetime
+        self._apis = apis
         self._treasury = threading.Lock()  # who gives waits until the former gift's nonce is used
 
     # --- what is in the folder
@@ -156,7 +161,7 @@ class Validators:
             "--nodekey", "nodekey", "--port", str(ports[1]), "--nodiscover", "--nat", "none",
             "--netrestrict", "127.0.0.0/8", "--maxpeers", "25",
             "--http", "--http.addr", "127.0.0.1", "--http.port", str(ports[0]),
-            "--http.api", "eth,net,web3,clique,txpool", "--http.vhosts", "localhost",
+            "--http.api", ",".join(("eth", "net", "web3", "clique", "txpool", *self._apis)), "--http.vhosts", "localhost",
             "--authrpc.addr", "127.0.0.1", "--authrpc.port", "0", "--ipcpath", "ipc/geth",
             "--syncmode", "full", "--gcmode", "archive", "--cache", "64",
             "--unlock", self.addresses[place], "--password", "password", "--allow-insecure-unlock",

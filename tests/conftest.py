@@ -61,7 +61,7 @@ def validators(tmp_path_factory, geth):
     """Four validators of this run's own that seal together."""
     from validators import Validators
 
-    validators = Validators(tmp_path_factory.mktemp("validators"), geth, "parent")
+    validators = Validators(tmp_path_factory.mktemp("validators"), geth, "parent", ("debug",))
     validators.start()
     yield validators
     validators.stop()

@@ -97,6 +97,18 @@ def test_all_that_the_service_kept_is_derived_again_from_the_validators_chain_an
             ]
 
 
+def test_receipts_are_the_same_bytes_whether_the_node_gives_them_raw_or_spelt_out(profile):
+    """geth gives both where its namespace `debug` is open, as it is in these tests; a node that does not is asked the other way."""
+    given = []
+    for raw in (True, False):
+        with contextlib.closing(NodeSource(Chain(profile))) as source:
+            assert source._raw_receipts
+            source._raw_receipts = raw
+            given.append(b"".join(chunk.data for chunk in source.chunks(1))[: 1 << 20])
+    assert given[0] == given[1]
+    assert len(given[0]) > 40_000  # headers and receipts
+
+
 def test_a_trust_file_that_names_others_or_too_few_finds_the_chain_unsealed(profile):
     trust = trust_for(profile)
     stranger = "0x" + "11" * 20
