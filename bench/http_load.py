@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import uvloop
+
 _CHUNK = 64 * 1024
 
 
@@ -37,31 +39,56 @@ def post_all(url: str, bodies: Sequence[bytes], connections: int, per_second: fl
         connections: How many at a time.
         per_second: At most so many, evenly; 0 is as fast as it goes.
     """
-    return asyncio.run(_post_all(url, bodies, connections, per_second))
+    return uvloop.run(_post_all(url, bodies, connections, per_second))
 
 
 async def _post_all(url: str, bodies: Sequence[bytes], connections: int, per_second: float) -> list[Posted]:
     parts = urlsplit(url)
+    head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\ncontent-length: "
     waiting = iter(enumerate(bodies))
     answers: list[Posted] = []
     start = time.monotonic()
+    loop = asyncio.get_running_loop()
 
     async def work() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        transport, connection = await loop.create_connection(_Connection, parts.hostname, parts.port)
         for number, body in waiting:
             if per_second:
                 await asyncio.sleep(max(0.0, start + number / per_second - time.monotonic()))
             began = time.monotonic()
-            head = f"POST {parts.path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
-            writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(answer.partition(b"content-length:")[2].partition(b"\r")[0])
-            content = await reader.readexactly(length)
-            answers.append(Posted(int(answer[9:12]), content, began, time.monotonic()))
-        writer.close()
+            transport.write(b"%b%d\r\n\r\n%b" % (head.encode(), len(body), body))
+            status, content = await connection.answer()
+            answers.append(Posted(status, content, began, time.monotonic()))
+        transport.close()
 
     await asyncio.gather(*(work() for _ in range(connections)))
     return answers
+
+
+class _Connection(asyncio.Protocol):
+    """Reads one answer at a time, which says how long it is."""
+
+    def __init__(self) -> None:
+        self._read = b""
+        self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def answer(self) -> asyncio.Future[tuple[int, bytes]]:
+        self._waiting = asyncio.get_running_loop().create_future()
+        return self._waiting
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        head, end, content = self._read.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
+        if len(content) >= length:
+            self._read = content[length:]
+            self._waiting.set_result((int(head[9:12]), content[:length]))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error or ConnectionResetError("the service closed the connection"))
 
 
 def stream(url: str, lines: Sequence[bytes], each: Callable[[int], None] = lambda count: None) -> list[bytes]:

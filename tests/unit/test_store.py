@@ -240,6 +240,29 @@ def test_the_same_manifest_twice_is_one_error_and_neither_is_written(store):
         assert session.manifests_where(limit=10) == []
 
 
+def test_rows_of_one_write_come_back_as_they_were_whatever_stands_beside_them(store):
+    rows = [
+        manifest_row(0),
+        manifest_row(
+            2**40, seen=False, closing="waiting", supersedes=b"\xff" * 32, problem="{\"ü\": '\\\\'}"
+        ),
+        manifest_row(7, manifest_id=None, closing_transaction=bytes(32), leaf=b""),
+    ]
+    with store.write() as session:
+        session.add_manifests(rows)
+    with store.read() as session:
+        for row in rows:
+            assert dict(session.manifest(row["digest"])._mapping) == row
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_text_that_is_too_long_is_refused_and_not_cut(store):
+    with pytest.raises(StoreError, match="too long"), store.write() as session:
+        session.add_manifests([manifest_row(0), manifest_row(1, closing="waiting, still")])
+    with store.read() as session:
+        assert session.manifests_where(limit=10) == []
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_full_disk_is_one_error_and_the_store_goes_on_when_there_is_room(store):
     accept(store, 1)
