@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.ledger = await run_in_threadpool(lambda: Ledger.open(settings.config))
         app.state.streams = Streams(app.state.ledger)
         app.state.grouping = Grouping(app.state.ledger)
-        app.state.beside = Beside(settings.profile.log_domain)
+        app.state.beside = Beside(settings.profile.log_domain, app.state.ledger.time)
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 
 from starlette.concurrency import run_in_threadpool
@@ -30,10 +30,12 @@ class Beside:
 
     Args:
         domain: ManifestLog's.
+        clock: The time to judge by, Unix seconds.
     """
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: Domain, clock: Callable[[], int]) -> None:
         self._domain = domain
+        self._clock = clock
         self._process: _Process | None = None
         # Held by the thread that asks, which may outlive who wants to know: answers must not come to another's question.
         self._asking = threading.Lock()
@@ -53,7 +55,7 @@ class Beside:
         try:
             if self._process is None:
                 self._process = _Process(self._domain)
-            return self._process.prepare(lines)
+            return self._process.prepare(lines, self._clock())
         except (EOFError, OSError) as error:
             _logger.warning("the process that checks beside ended: %s", type(error).__name__)
             self._not_before = time.monotonic() + _AGAIN_SECONDS
@@ -86,7 +88,7 @@ class _Process:
         theirs.close()
         self._has_begun = False
 
-    def prepare(self, lines: Sequence[bytes]) -> list[Prepared | None] | None:
+    def prepare(self, lines: Sequence[bytes], now: int) -> list[Prepared | None] | None:
         """What lines ask for; None while it has not begun.
 
         Raises:
@@ -97,7 +99,7 @@ class _Process:
                 return None
             self._connection.recv()
             self._has_begun = True
-        self._connection.send(lines)
+        self._connection.send((lines, now))
         found: list[Prepared | None] = self._connection.recv()
         return found
 

@@ -176,6 +176,10 @@ class Lodging(Wired):
                     "used elsewhere. Nothing was accepted. Restore a newer database, or let the governor restart the log."
                 )
 
+    def time(self) -> int:
+        """The time by which this ledger judges, Unix seconds."""
+        return self._clock.now()
+
     def prepare(self, submission: ManifestSubmission) -> Prepared:
         """Check what needs no database: form, signature, document; what `lodge` raises of these."""
         return prepare(submission, self._log_domain, self._clock.now())

@@ -6,7 +6,6 @@ A process beside needs no more than this: no store, no key, no web framework.
 from __future__ import annotations
 
 import gc
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -85,15 +84,15 @@ def prepare_for(asker: Connection, domain: Domain, limits: strict_json.Limits) -
     asker to find, who can tell it in its own words.
 
     Args:
-        asker: Gives lists of lines, and gets lists of what they ask for.
+        asker: Gives lists of lines, each with the time to judge by, and gets lists of what they ask for.
         domain: ManifestLog's.
         limits: Of a line.
     """
 
-    def one(line: bytes) -> Prepared | None:
+    def one(line: bytes, now: int) -> Prepared | None:
         try:
             value = strict_json.read(line, limits, InvalidDocument)
-            return prepare(ManifestSubmission.model_validate(value), domain, int(time.time()))
+            return prepare(ManifestSubmission.model_validate(value), domain, now)
         except Exception:
             return None
 
@@ -101,4 +100,5 @@ def prepare_for(asker: Connection, domain: Domain, limits: strict_json.Limits) -
     with suppress(EOFError, OSError, KeyboardInterrupt):
         asker.send(None)
         while True:
-            asker.send([one(line) for line in asker.recv()])
+            lines, now = asker.recv()
+            asker.send([one(line, now) for line in lines])

@@ -24,13 +24,13 @@ PARTY = b"SG".ljust(8, b"\0") + b"EXPO".ljust(8, b"\0")
 LONG = {"note": "x" * 1000, "containers": [{"number": "MSCU6639870", "seals": ["A1"]}]}
 
 
-def line(number, document=None, **changes):
+def line(number, document=None, at=None, **changes):
     """A signed submission; one with a number differs from every other."""
     consignment = number.to_bytes(32, "big")
     root, secret = consignment, b"\x03" * 32
     if document is not None:
         root = documents.commit(documents.parse(orjson.dumps(document)), secret).root
-    record = ManifestRecord(PARTY, 1, 0, consignment, root, ZERO32, int(time.time()))
+    record = ManifestRecord(PARTY, 1, 0, consignment, root, ZERO32, at or int(time.time()))
     submission = {
         "record": ManifestRecordMessage.of(record).model_dump(),
         "signature": to_hex(signatures.sign(record.digest(DOMAIN), KEY)),
@@ -43,8 +43,12 @@ def line(number, document=None, **changes):
 LINES = [line(number) for number in range(1, 150)] + [line(number, LONG) for number in range(150, 180)]
 
 
+def clock():
+    return int(time.time())
+
+
 def here(lines):
-    return [prepare(ManifestSubmission.model_validate_json(each), DOMAIN, int(time.time())) for each in lines]
+    return [prepare(ManifestSubmission.model_validate_json(each), DOMAIN, clock()) for each in lines]
 
 
 async def begun(beside, lines=LINES):
@@ -58,7 +62,7 @@ async def begun(beside, lines=LINES):
 
 @pytest.fixture(scope="module")
 def beside():
-    made = Beside(DOMAIN)
+    made = Beside(DOMAIN, clock)
     yield made
     made.close()
 
@@ -83,6 +87,15 @@ def test_a_line_that_is_refused_is_left_to_be_checked_here(beside):
     assert found[0 : 2 * len(bad) : 2] + found[2 * len(bad) :] == here(LINES[-len(bad) :] + LINES)
 
 
+def test_it_judges_by_the_time_that_it_is_told():
+    behind = Beside(DOMAIN, lambda: clock() - 400)  # to which all lines are of more than 300 seconds later
+    try:
+        found = asyncio.run(begun(behind, [*LINES, line(1, at=clock() - 400)]))
+        assert found[:-1] == [None] * len(LINES) and found[-1] is not None
+    finally:
+        behind.close()
+
+
 def test_few_lines_are_checked_here(beside):
     asyncio.run(begun(beside))
     assert asyncio.run(beside.prepare(LINES[:5])) == [None] * 5
@@ -104,7 +117,7 @@ def test_of_two_batches_at_once_and_one_that_is_given_up_each_gets_its_own(besid
 
 def test_one_that_is_killed_leaves_the_lines_to_be_checked_here_and_is_started_anew(caplog, monkeypatch):
     monkeypatch.setattr(module, "_AGAIN_SECONDS", 0.5)
-    killed = Beside(DOMAIN)
+    killed = Beside(DOMAIN, clock)
     try:
         asyncio.run(begun(killed))
         os.kill(killed._process._process.pid, signal.SIGKILL)
@@ -118,8 +131,8 @@ def test_one_that_is_killed_leaves_the_lines_to_be_checked_here_and_is_started_a
 ASKS = """
 import asyncio, sys, time
 sys.path[:0] = sys.argv[1:]
-from test_beside import DOMAIN, Beside, begun
-beside = Beside(DOMAIN)
+from test_beside import DOMAIN, Beside, begun, clock
+beside = Beside(DOMAIN, clock)
 asyncio.run(begun(beside))
 print(beside._process._process.pid, flush=True)
 time.sleep(60)
