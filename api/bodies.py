@@ -85,11 +85,13 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         takes_json = self.body_field is not None
         lists = dict(_parameters(self.dependant.query_params))
+        headers = [field.alias for field in self.dependant.header_params]
 
         async def handle_strictly(request: Request) -> Response:
             if takes_json:
                 require_media_type(request, "application/json")
             require_parameters(request, lists)
+            _require_once(request, headers)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
@@ -120,6 +122,18 @@ def require_parameters(request: Request, lists: Mapping[str, bool]) -> None:
         errors[-1] |= {"loc": ("query", name), "input": None}
     if errors:
         raise RequestValidationError(errors)
+
+
+def _require_once(request: Request, headers: Iterable[str]) -> None:
+    """Refuse a header that is read here and was given twice: the framework would take the first.
+
+    Raises:
+        RequestValidationError: Which.
+    """
+    for name in headers:
+        if len(request.headers.getlist(name)) > 1:
+            twice = {"type": "given_twice", "msg": "Give it once", "loc": ("header", name), "input": None}
+            raise RequestValidationError([twice])
 
 
 def _parameters(fields: Iterable[Any]) -> Iterator[tuple[str, bool]]:

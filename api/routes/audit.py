@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
@@ -22,8 +22,6 @@ router = APIRouter(prefix="/audit", tags=["audit"], route_class=StrictRoute)
 
 class AuditQuery(BaseModel):
     """What is asked about; each question takes some of these."""
-
-    model_config = ConfigDict(extra="forbid")
 
     consignment: Annotated[Bytes32 | None, Field(description="Consignment id")] = None
     at: Annotated[

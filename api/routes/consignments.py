@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.bodies import StrictRoute
 from api.dependencies import SignedIn, TheLedger, TheReader
@@ -22,8 +22,6 @@ router = APIRouter(prefix="/consignments", tags=["consignments"], route_class=St
 
 class ConsignmentQuery(BaseModel):
     """What consignments are looked for: at least one filter."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reference: Annotated[Text | None, Field(description="Trade reference, `scheme:value`")] = None
     container: Annotated[Text | None, Field(description="Container number")] = None

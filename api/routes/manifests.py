@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from api.batches import MEDIA_TYPE, AnswersAsTheyCome, answer_lines
 from api.bodies import StrictRoute, require_media_type
@@ -65,8 +65,6 @@ _WRITING = problems(
 class ManifestQuery(BaseModel):
     """What manifests are looked for."""
 
-    model_config = ConfigDict(extra="forbid")
-
     reference: Annotated[Text | None, Field(description="Trade reference, `scheme:value`")] = None
     container: Annotated[Text | None, Field(description="Container number")] = None
     party: Annotated[PartyText | None, Field(description="Who lodged it")] = None
@@ -77,8 +75,6 @@ class ManifestQuery(BaseModel):
 
 class ErasureRequest(BaseModel):
     """A signed request to erase."""
-
-    model_config = ConfigDict(extra="forbid")
 
     issued_at: Annotated[
         int, Field(ge=0, le=MAX_JSON_INTEGER, description="When it was signed, Unix seconds; within 24 hours")

@@ -122,6 +122,9 @@ def test_a_parameter_that_is_given_twice_is_refused_unless_it_is_a_list(http):
     for path in ("/v1/manifests?limit=1&limit=2", "/v1/log/SG/leaves?start=0&start=1"):
         problem = assert_problem(http.get(path), 422, "invalid-fields")
         assert problem["errors"][0]["detail"] == "Give it once", problem
+    twice = http.get("/v1/events", headers=[("last-event-id", "1"), ("last-event-id", "2")])
+    problem = assert_problem(twice, 422, "invalid-fields")
+    assert problem["errors"] == [{"parameter": "last-event-id", "in": "header", "detail": "Give it once"}]
     absent = f"/v1/consignments/0x{'ab' * 32}/accompanying-file"
     assert http.get(f"{absent}?show=/goods&show=/seals").status_code == 404
 

@@ -34,6 +34,22 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
+        "header-twice",
+        "api/bodies.py",
+        "        if len(request.headers.getlist(name)) > 1:",
+        "        if False:",
+        "tests/api/test_hostile_requests.py",
+        "given_twice",
+    ),
+    Mutant(
+        "chain-waits-for-what-is-at-hand",
+        "ledger/chain.py",
+        "min(QUICK_SECONDS, ANSWER_SECONDS) if method in _QUICK else ANSWER_SECONDS",
+        "ANSWER_SECONDS",
+        "tests/unit/test_chain.py",
+        "at_hand",
+    ),
+    Mutant(
         "clock-believed",
         "ledger/host_clock.py",
         "        return int(host_time if abs(self.ahead) <= SKEW_SECONDS else host_time - self.ahead)",

@@ -23,6 +23,7 @@ from ledger.errors import (
     LogHeadNotGrowing,
     LogManifestAlreadyClosed,
 )
+from ledger.host_clock import NO_BEAT_SECONDS
 
 HASH = "0x" + "11" * 32
 BLOCK = {
@@ -238,6 +239,19 @@ def test_an_answer_that_never_comes_ends_in_time(node, monkeypatch):
     node.fault = lambda request, _: time.sleep(1.5)
     with closing(Node(node.url)) as slow, pytest.raises(ChainUnavailable, match="timed out"):
         slow.chain_id()
+
+
+@pytest.mark.row("B15")
+def test_what_a_node_has_at_hand_is_not_waited_for_as_long_as_what_it_must_look_for(node, monkeypatch):
+    assert (
+        ledger.chain.QUICK_SECONDS < NO_BEAT_SECONDS
+    )  # or a worker whose node hangs is taken for one that died
+    monkeypatch.setattr(ledger.chain, "QUICK_SECONDS", 0.2)
+    node.fault = lambda request, answer: time.sleep(1) or answer
+    with closing(Node(node.url)) as slow:
+        with pytest.raises(ChainUnavailable, match="timed out"):
+            slow.head()
+        assert slow.receipt(bytes(32)) is None
 
 
 @pytest.mark.parametrize(
