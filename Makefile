@@ -2,7 +2,7 @@
 # make up     leave the same system running; make down stops it
 # make network       a chain of four real validators, founded and left running; make network-down stops it
 # make setup  the set-up alone      make test   every test      make bench   the figures      make fuzz   ten minutes a parser
-# make proof  the long forms of what docs/reliability.md lists: hours
+# make proof  the long forms of what is tried once in make test: hours
 
 SHELL := /bin/bash
 PYTHON ?= python3

@@ -193,7 +193,7 @@ def problem_of(error: LedgerError) -> Problem:
     """The problem that an error of the library is."""
     kind = kind_of(type(error))
     if isinstance(error, QueueFull):
-        told = {"most": error.most, "retry_seconds": error.retry_seconds}
+        told = {"most": error.most, "retry_after_seconds": error.retry_seconds}
         return Problem(kind, str(error), told, {"retry-after": str(error.retry_seconds)})
     if kind.status >= 500:
         _logger.error("%s: %s", type(error).__name__, error)

@@ -464,5 +464,5 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def _wait_told(problem: Mapping[str, Any]) -> float:
     """How many seconds a line's problem says to wait; 0 if it does not."""
-    told = problem.get("retry_after_seconds", problem.get("retry_seconds"))
+    told = problem.get("retry_after_seconds")
     return float(told) if isinstance(told, int) else 0.0
