@@ -156,7 +156,7 @@ def bit(table, column, **where):
 ON_POSTGRESQL = {
     "a bit of a record of the chain": (bit(t.chain_custody, "body"), "chain_custody"),
     "a head taken out": (lambda store: change(store, sqlalchemy.delete(t.chain_heads)), "chain_heads"),
-    "a bit of a node": (bit(t.nodes, "hash"), "nodes"),
+    "a bit of a node": (bit(t.tiles, "hashes"), "tiles"),
     "a bit of a leaf": (bit(t.manifests, "leaf"), "manifests"),
     "a bit of a document": (bit(t.sealed_objects, "body", kind="document"), "sealed_objects"),
     "a bit of a sent transaction": (bit(t.transactions, "raw"), "transactions"),
