@@ -32,6 +32,7 @@ from service_process import ServiceProcess  # noqa: E402
 
 RECORDS, WHOLE, SINGLE, PLAIN = 60_000, 10_000, 10_000, 3_000
 CONNECTIONS = 32
+SINGLE_PER_SECOND = 800  # what single posts have to reach; their answers' times are taken at this pace
 BLOCK_SECONDS = 1
 PACED_PER_SECOND, PACED_SECONDS = 400, 20
 DATABASES = ("sqlite", "postgresql")
@@ -155,10 +156,10 @@ class Bench:
         self._settle()
         return Run(len(lines), seconds, used), resident[2], max(resident)
 
-    def single(self, bodies: Sequence[bytes]) -> Run:
-        """Lodge one a request."""
-        post_all(f"{self._service.url}/v1/manifests", bodies[:500], CONNECTIONS)
-        run, _ = _posted(f"{self._service.url}/v1/manifests", bodies[500:], self._meter)
+    def single(self, bodies: Sequence[bytes], per_second: float = 0) -> Run:
+        """Lodge one a request, as fast as it goes or so many a second."""
+        post_all(f"{self._service.url}/v1/manifests", bodies[:500], CONNECTIONS, per_second)
+        run, _ = _posted(f"{self._service.url}/v1/manifests", bodies[500:], self._meter, per_second)
         self._settle()
         return run
 
@@ -230,9 +231,9 @@ class Bench:
                 time.sleep(0.5)
 
 
-def _posted(url: str, bodies: Sequence[bytes], make_meter) -> tuple[Run, list[Posted]]:
+def _posted(url: str, bodies: Sequence[bytes], make_meter, per_second: float = 0) -> tuple[Run, list[Posted]]:
     meter, start = make_meter(), time.monotonic()
-    answers = post_all(url, bodies, CONNECTIONS)
+    answers = post_all(url, bodies, CONNECTIONS, per_second)
     seconds, used = time.monotonic() - start, meter.used()
     assert {answer.status for answer in answers} == {202}, next(a for a in answers if a.status != 202)
     return Run(len(bodies), seconds, used, sorted(a.ended - a.began for a in answers)), answers
@@ -293,8 +294,9 @@ def _figures(name: str, bench: Bench, plain_url: str, scale: float) -> list[Figu
     again = bench.single(bench.lodger.records(single))
     if again.rate < posted.rate:  # the plain one stands between: the slower of the two counts
         posted = again
+    paced = bench.single(bench.lodger.records(single), SINGLE_PER_SECOND)
     waits = bench.until_anchored(bench.lodger.records(int(scale * PACED_PER_SECOND * PACED_SECONDS)))
-    p99, slowest = percentile(posted.latencies, 0.99), percentile(waits, 0.99)
+    p99, slowest = percentile(paced.latencies, 0.99), percentile(waits, 0.99)
     most = 2 * BLOCK_SECONDS + 1
     return [
         Figure(
@@ -313,10 +315,11 @@ def _figures(name: str, bench: Bench, plain_url: str, scale: float) -> list[Figu
         ),
         Figure(
             f"accept signed records, one a request, {name}",
-            f"{posted.rate:,.0f}/s, p99 {1000 * p99:.0f} ms",
-            "800/s, 100 ms",
-            posted.rate >= 800 and p99 < 0.1,
-            f"{CONNECTIONS} connections; {posted.how()}",
+            f"{posted.rate:,.0f}/s; at {SINGLE_PER_SECOND}/s p99 {1000 * p99:.0f} ms",
+            f"{SINGLE_PER_SECOND}/s, 100 ms",
+            posted.rate >= SINGLE_PER_SECOND and paced.rate >= 0.99 * SINGLE_PER_SECOND and p99 < 0.1,
+            f"{CONNECTIONS} connections; as fast as it goes p99 {1000 * percentile(posted.latencies, 0.99):.0f} ms, "
+            f"at {SINGLE_PER_SECOND}/s median {1000 * percentile(paced.latencies, 0.5):.0f} ms; {posted.how()}",
         ),
         Figure(
             f"plain FastAPI with a transaction each, {name}",
