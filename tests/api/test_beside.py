@@ -88,9 +88,9 @@ def test_a_line_that_is_refused_is_left_to_be_checked_here(beside):
 
 
 def test_it_judges_by_the_time_that_it_is_told():
-    behind = Beside(DOMAIN, lambda: clock() - 400)  # to which all lines are of more than 300 seconds later
+    behind = Beside(DOMAIN, lambda: clock() - 10_000)  # to which all lines are of hours later
     try:
-        found = asyncio.run(begun(behind, [*LINES, line(1, at=clock() - 400)]))
+        found = asyncio.run(begun(behind, [*LINES, line(1, at=clock() - 10_000)]))
         assert found[:-1] == [None] * len(LINES) and found[-1] is not None
     finally:
         behind.close()
