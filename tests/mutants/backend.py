@@ -676,8 +676,8 @@ MUTANTS = [
     Mutant(
         "begin-immediate",
         "ledger/database.py",
-        'exec_driver_sql("BEGIN IMMEDIATE")',
-        'exec_driver_sql("BEGIN")',
+        '"BEGIN IMMEDIATE" if writes else "BEGIN"',
+        '"BEGIN"',
         "tests/unit/test_store.py",
         "forty or many_processes",
     ),
