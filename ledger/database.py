@@ -27,7 +27,6 @@ from ledger.errors import StoreError
 
 WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that the database is busy
 _FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
-_TURN_SECONDS = 0.002  # until a writer asks for its turn again
 _AGAIN_SECONDS = 0.01  # until a lock is asked for again that SQLite does not wait for
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 _OLDEST_SERVER = 150_000  # PostgreSQL 15
@@ -313,10 +312,8 @@ class SQLite:
 
     @staticmethod
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("writes", False):
-            _begin_to_write(connection)
-        else:
-            connection.exec_driver_sql("BEGIN")
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 class PostgreSQL:
@@ -443,24 +440,6 @@ def _connecting(url: str) -> tuple[str, str]:
     place = f"{POSTGRESQL}/{name}?host={host}" if host.startswith("/") else f"{POSTGRESQL}{host}{port}/{name}"
     missing = {name: value for name, value in _CONNECTING.items() if name not in given}
     return make_conninfo(url, **missing), place
-
-
-def _begin_to_write(connection: Connection) -> None:
-    """Wait for the writers' turn, and take it. Left to wait by itself, SQLite sleeps up to a tenth of a second at a time."""
-    until = time.monotonic() + WAIT_SECONDS
-    connection.exec_driver_sql("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                return
-            except DBAPIError as error:
-                code = getattr(error.orig, "sqlite_errorcode", 0)
-                if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                    raise
-            time.sleep(_TURN_SECONDS)
-    finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={WAIT_SECONDS * 1_000:.0f}")
 
 
 def _keep_a_log_beside(cursor: sqlite3.Cursor) -> None:
