@@ -24,7 +24,7 @@ from ledger.core import strict_json
 from ledger.errors import InvalidDocument
 
 MAX_BODY_BYTES = 2 << 20
-SMALL_BYTES = 4096  # what is longer is not read on the event loop
+_SMALL_BYTES = 4096  # what is longer is not read on the event loop
 LIMITS = strict_json.Limits(bytes=MAX_BODY_BYTES, depth=40, leaves=200_000)
 _IN_DOCUMENT = re.compile(r"(?:/records/[0-9]+)?/document(?P<within>/.*|)", re.DOTALL)
 
@@ -37,6 +37,11 @@ def read_json(body: bytes) -> Any:
             surrogate pair. Inside a document the pointer is the document's own, else the body's.
     """
     return strict_json.read(body, LIMITS, _refuse)
+
+
+async def read_body(body: bytes) -> Any:
+    """The value of a request's body, as `read_json` reads it; a long one in a thread."""
+    return read_json(body) if len(body) <= _SMALL_BYTES else await run_in_threadpool(read_json, body)
 
 
 def _refuse(pointer: str, rule: str) -> Problem:
@@ -70,8 +75,7 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         """The body's value."""
-        body = await self.body()
-        return read_json(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(read_json, body)
+        return await read_body(await self.body())
 
 
 class StrictRoute(APIRoute):
@@ -85,13 +89,13 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         takes_json = self.body_field is not None
         lists = dict(_parameters(self.dependant.query_params))
-        headers = [field.alias for field in self.dependant.header_params]
+        read_once = [field.alias for field in self.dependant.header_params]
 
         async def handle_strictly(request: Request) -> Response:
             if takes_json:
                 require_media_type(request, "application/json")
             require_parameters(request, lists)
-            _require_once(request, headers)
+            _require_once(request, read_once)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handle_strictly
@@ -124,13 +128,13 @@ def require_parameters(request: Request, lists: Mapping[str, bool]) -> None:
         raise RequestValidationError(errors)
 
 
-def _require_once(request: Request, headers: Iterable[str]) -> None:
+def _require_once(request: Request, names: Iterable[str]) -> None:
     """Refuse a header that is read here and was given twice: the framework would take the first.
 
     Raises:
         RequestValidationError: Which.
     """
-    for name in headers:
+    for name in names:
         if len(request.headers.getlist(name)) > 1:
             twice = {"type": "given_twice", "msg": "Give it once", "loc": ("header", name), "input": None}
             raise RequestValidationError([twice])

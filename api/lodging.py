@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import headers
-from api.bodies import SMALL_BYTES, StrictRequest, read_json, require_media_type, require_parameters
+from api.bodies import StrictRequest, read_body, require_media_type, require_parameters
 from api.limits import counting
 from api.problems import INVALID_REQUEST, Problem, invalid_fields, problem_of
 from api.routes import manifests
@@ -71,7 +70,7 @@ async def _lodge(scope: Scope, receive: Receive) -> tuple[int, bytes]:
     body = await _body(receive)
     if not body:
         raise invalid_fields([_MISSING], ())
-    value = read_json(body) if len(body) <= SMALL_BYTES else await run_in_threadpool(read_json, body)
+    value = await read_body(body)
     try:
         submission = ManifestSubmission.model_validate(value)
     except ValidationError as error:

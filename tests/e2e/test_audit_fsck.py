@@ -16,6 +16,7 @@ import ledger_at_work
 import pytest
 import sqlalchemy
 from fsck_damage import DAMAGES, batches, flip
+from fsck_life import found_by, told
 from ledger_at_work import until
 from proof import form
 from typer.testing import CliRunner
@@ -83,17 +84,6 @@ def opened(life, tmp_path_factory):
 def store(life, opened):
     fsck_life.set_back(life["folder"] / "life.sqlite3", opened.path)
     return opened
-
-
-def found_by(outcome, kind, where, part):
-    return any(
-        (each.kind, each.where) == (kind, where) and (part in each.id or part in each.what)
-        for each in outcome.found
-    )
-
-
-def told(outcome):
-    return "\n".join(f"{each.kind} {each.where} {each.id}: {each.what}" for each in outcome.found)
 
 
 def test_a_database_that_is_whole_is_clean(store, wanted, judged):

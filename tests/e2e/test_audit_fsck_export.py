@@ -9,6 +9,7 @@ import fsck_life
 import ledger_at_work
 import pytest
 from fsck_damage import DAMAGES, batches
+from fsck_life import found_by, told
 from proof import form
 from typer.testing import CliRunner
 
@@ -74,17 +75,6 @@ def opened(life, tmp_path_factory):
 def store(life, opened):
     fsck_life.set_back(life["folder"] / "life.sqlite3", opened.path)
     return opened
-
-
-def found_by(outcome, kind, where, part):
-    return any(
-        (each.kind, each.where) == (kind, where) and (part in each.id or part in each.what)
-        for each in outcome.found
-    )
-
-
-def told(outcome):
-    return "\n".join(f"{each.kind} {each.where} {each.id}: {each.what}" for each in outcome.found)
 
 
 def test_a_database_that_is_whole_shows_nothing_and_what_an_export_can_not_show_is_said(store, wanted):

@@ -10,6 +10,7 @@ import faulty_node
 import psycopg
 import pytest
 import sqlalchemy
+from fsck_life import told
 from ledger_at_work import anchor_foreign
 
 import ledger.serving.working
@@ -24,10 +25,6 @@ from ledger.vault import add_wrapping_key
 @contextlib.contextmanager
 def unseen(_name, _steps):
     yield lambda *_: None
-
-
-def told(outcome):
-    return "\n".join(f"{each.kind} {each.where} {each.id}: {each.what}" for each in outcome.found)
 
 
 @pytest.fixture

@@ -91,3 +91,16 @@ def everything(session: Session) -> dict[str, list[Any]]:
         table.name: [tuple(row) for row in session.every(table, *table.primary_key.columns)]
         for table in t.METADATA.sorted_tables
     }
+
+
+def found_by(outcome, kind, where, part):
+    """Whether a look found something of a kind in a place, and names this part of its id or of what is said."""
+    return any(
+        (each.kind, each.where) == (kind, where) and (part in each.id or part in each.what)
+        for each in outcome.found
+    )
+
+
+def told(outcome):
+    """What a look found, a line each."""
+    return "\n".join(f"{each.kind} {each.where} {each.id}: {each.what}" for each in outcome.found)
