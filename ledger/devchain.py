@@ -1,7 +1,9 @@
 """The development chain: one anvil process with its state on disk, started and stopped by one call.
 
 It is for one machine and for tests: no seals, no finality, its accounts are worth nothing. The state is written every
-second, so a `kill -9` may lose the last blocks, as a reorganisation would; the indexer and the sender live with that.
+second, so a `kill -9` may lose the last blocks, as a reorganisation would; the indexer and the sender live with that. What
+they do not live with: anvil writes its blocks and its accounts one after the other, and killed while it makes blocks it may
+come back with accounts that are ahead. The contracts then count events that no block holds; found the chain anew.
 """
 
 from __future__ import annotations

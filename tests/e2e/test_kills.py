@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 
+import chain_kill
 import ledger_at_work
 import local_network
 import pytest
@@ -112,7 +113,7 @@ def test_a_chain_and_a_worker_killed_together_lose_nothing(tmp_path, seed):
                 digests.append(at_work.recorded(CustodyKind.SEAL, "exporter", manifests[0].consignment))
                 time.sleep(0.1)
             head = anvil.head()
-            os.kill(chain.pid, signal.SIGKILL)
+            chain_kill.kill(chain)
             kill(child)
             anvil.close()
             chain = devchain.start(chain.folder, port=chain.port, block_seconds=0, lifetime="parent")

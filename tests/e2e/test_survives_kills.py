@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 
+import chain_kill
 import kill_load
 import local_network
 import pytest
@@ -73,6 +74,5 @@ def kill(victim, network, service):
     elif victim == "worker":
         os.kill(service.worker(), signal.SIGKILL)
     else:
-        os.kill(devchain.status(network.chain.folder).pid, signal.SIGKILL)
-        time.sleep(0.2)
+        chain_kill.kill(devchain.status(network.chain.folder))
         devchain.start(network.chain.folder, block_seconds=1, lifetime="parent")
