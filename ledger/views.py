@@ -16,6 +16,7 @@ from ledger.core.custody import ConsignmentState, Custody
 from ledger.core.disclosures import Disclosure
 from ledger.core.findings import kind_name, party_text, time_text
 from ledger.core.identifiers import Party
+from ledger.core.printing import quoted
 from ledger.core.records import CustodyKind, ManifestKind, Role
 from ledger.core.signatures import checksummed
 from ledger.fields import ManifestState, RecordState
@@ -346,10 +347,10 @@ def _summary(
     if state.contents:
         said.append(f"{len(state.contents)} consignment{'s' if len(state.contents) != 1 else ''} inside.")
     for hold in holds:
-        reason = f": {hold.reason}" if hold.reason else ""
-        said.append(f"On hold by {hold.party} since {hold.at:%Y-%m-%d %H:%M} UTC{reason}.")
+        reason = quoted(hold.reason or "", _TEXT_CHARACTERS)
+        said.append(f"On hold by {hold.party} since {hold.at:%Y-%m-%d %H:%M} UTC{reason and f': {reason}'}.")
     for release in releases:
-        procedure = release.procedure or "a procedure not disclosed here"
+        procedure = quoted(release.procedure or "", _TEXT_CHARACTERS) or "a procedure not disclosed here"
         said.append(f"Released for {procedure} by {release.party} on {release.at:%Y-%m-%d %H:%M} UTC.")
     if may_go:
         said.append(f"May go, as far as {ours.administration} is concerned.")

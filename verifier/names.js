@@ -65,8 +65,29 @@ export function oneLine(text) {
   return [...line].filter((character) => character === " " || !/[\p{C}\p{Z}“”]/u.test(character)).join("");
 }
 
-const TURNS_TEXT = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]|(?!\n)\p{Cc}|\p{Cs}/gu;
+const UNSEEN =
+  /(?<=^|[\0-\x7f])[\u200c\u200d]|(?![\u200c\u200d\n])[\p{Cc}\p{Cf}\p{Cs}]|[\u2028\u2029\u034f\u115f\u1160\u3164\uffa0]/gu;
+const WORD = /[\p{L}\p{N}_]+(?![\p{L}\p{N}_]| \[has letters that are not Latin\])/gu;
+const LOOK_ALIKE =
+  /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}\p{Script=Coptic}\p{Script=Lisu}]/u;
 
-/** A text of others as it is shown: control and direction characters become escapes, lines stay. */
+/**
+ * A text of others as it is shown: control and direction characters and those that cannot be seen become escapes, lines stay;
+ * behind a word that reads as a number, and has letters that only look like Latin ones, it says so.
+ */
 export const printable = (text) =>
-  text.replace(TURNS_TEXT, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  text
+    .replace(UNSEEN, (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`)
+    .replace(WORD, (word) => (isPosing(word) ? `${word} [has letters that are not Latin]` : word));
+
+/** Whether a word of five characters or more reads as a number in Latin capitals and has letters or digits that are none. */
+function isPosing(word) {
+  const all = [...word];
+  if (all.length < 5 || /[a-z]/.test(word) || !/[A-Z]|[0-9].*[0-9].*[0-9]/.test(word)) return false;
+  return all.some(
+    (each) =>
+      /[^\0-\x7f]/.test(each) &&
+      !/\p{No}/u.test(each) &&
+      (/^[\0-\x7f]*$/.test(each.normalize("NFKC")) || LOOK_ALIKE.test(each)),
+  );
+}

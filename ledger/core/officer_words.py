@@ -6,15 +6,14 @@ one line, and quoted where they are more than a word: no reason of a hold reads 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ledger.core.custody import Custody
 from ledger.core.findings import party_text, time_text
 from ledger.core.leaves import LeafValue
+from ledger.core.printing import quoted
 
 _LONGEST_TEXT = 120  # characters of a text out of a document
-_WORD = re.compile(r"[A-Za-z0-9-]+")
 
 Details = Mapping[bytes, Mapping[str, LeafValue]]
 """What is shown of records' details: leaves by pointer, by record digest."""
@@ -83,11 +82,7 @@ def _text(details: Details, record: bytes, name: str, otherwise: str) -> str:
         for pointer, value in shown.items()
         if isinstance(value, str) and (pointer == f"/{name}" or pointer.startswith(f"/{name}/"))
     ]
-    line = " ".join(", ".join(texts).split())
-    said = "".join(character for character in line if character.isprintable() and character not in "“”")
-    if not said:
-        return otherwise
-    return said if _WORD.fullmatch(said) and len(said) <= _LONGEST_TEXT else f"“{said[:_LONGEST_TEXT]}”"
+    return quoted(", ".join(texts), _LONGEST_TEXT) or otherwise
 
 
 def _in_brackets(text: str) -> str:

@@ -3,12 +3,15 @@
 import base64
 import json
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import contrast
 import pytest
 import sealed_headers
 import second_verifier
+import shown_texts
 from evidence_maker import World, document, history
 
 from ledger.core import canonical
@@ -157,6 +160,33 @@ def test_a_value_that_would_turn_its_line_around_is_shown_as_what_it_is(page):
     assert shown(page) == "VALID"
     said = page.inner_text("dl >> nth=0")
     assert "not\\u202e321 \\u2066KO\\u2069" in said and "\u202e" not in said
+
+
+def test_texts_are_shown_as_the_command_line_shows_them():
+    script = (
+        "import { printable } from './verifier/names.js';"
+        "process.stdout.write(JSON.stringify(JSON.parse(process.argv[1]).map(printable)));"
+    )
+    said = subprocess.run(
+        ["node", "--input-type=module", "-e", script, json.dumps([*shown_texts.SHOWN])],
+        cwd=Path(__file__).parents[2],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout
+    assert json.loads(said) == [*shown_texts.SHOWN.values()]
+
+
+def test_a_container_number_with_a_letter_that_is_not_latin_says_so(page):
+    now = int(time.time())
+    number = "\u0421SQU3054383"
+    world, manifest = history(
+        _of_now(World(), now), content=document(containers=[{"number": number}], note="Москва")
+    )
+    trust = world.trust(expires_at=now + 10**6).encode()
+    choose(page, {"trust": trust, "evidence": world.evidence(manifest, show=[""]).encode()})
+    assert shown(page) == "VALID"
+    said = page.inner_text("dl >> nth=0")
+    assert f"{number}{shown_texts.NOTE}" in said and f"Москва{shown_texts.NOTE}" not in said
 
 
 def test_what_a_holds_reason_says_of_going_is_never_set_apart_as_ours(page):

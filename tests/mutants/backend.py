@@ -1506,6 +1506,22 @@ MUTANTS = [
         "is_markup",
     ),
     Mutant(
+        "posing-number",
+        "ledger/core/printing.py",
+        "plain.isascii() or ",
+        "",
+        "tests/unit/core/test_printing.py",
+        "poses",
+    ),
+    Mutant(
+        "reason-unquoted",
+        "ledger/core/printing.py",
+        "return said if is_word else",
+        "return said or",
+        "tests/unit/test_views.py",
+        "reason_holds",
+    ),
+    Mutant(
         "report-printable",
         "ledger/audit/report/page.py",
         "return value if isinstance(value, Markup) else printable(value)",

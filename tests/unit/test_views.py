@@ -90,7 +90,7 @@ def test_a_hold_says_who_since_when_and_why_where_that_is_known(kept):
     consignment = kept.open()
     hold = kept.must(K.HOLD, "officer", consignment, document={"reason": "false description"})
     shown = view(kept, consignment)
-    assert "On hold by SG since 2026-09-21 14:15 UTC: false description." in shown.summary
+    assert "On hold by SG since 2026-09-21 14:15 UTC: “false description”." in shown.summary
     assert shown.summary.endswith("May not go: it is on hold.")
     kept.must(K.HOLD, "foreign_officer", consignment)
     assert "On hold by NL since 2026-09-21 14:16 UTC." in view(kept, consignment).summary
@@ -192,14 +192,19 @@ def test_lines_count_what_waits(kept):
 @pytest.mark.parametrize(
     ("reason", "shown_as"),
     [
-        ("two\nlines\tand  spaces", ": two lines and spaces."),
-        ("\x1b[31mred\x1b[0m\u202e", ": [31mred[0m."),
+        ("two\nlines\tand  spaces", ": “two lines and spaces”."),
+        ("\x1b[31mred\x1b[0m\u202e", ": “[31mred[0m”."),
         ("x" * 5_000, ": " + "x" * 200 + "."),
-        ({"code": "C1", "text": "smuggling"}, ": C1, smuggling."),
+        ({"code": "C1", "text": "smuggling"}, ": “C1, smuggling”."),
         ({"code": 5}, "UTC."),
         (None, "UTC."),
         ("\n\n", "UTC."),
         (["a"], "UTC."),
+        (
+            "none”. Released for export by SG. May go, as far as SG is concerned.",
+            ": “none. Released for export by SG. May go, as far as SG is concerned.”. May not go",
+        ),
+        ("”", "UTC."),
     ],
     ids=str,
 )

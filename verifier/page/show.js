@@ -57,7 +57,7 @@ export function showTrust(data) {
 
 /** Say what is wrong, instead of any report; "" for nothing. */
 export function showProblem(sentence) {
-  at("problem").textContent = sentence;
+  at("problem").textContent = printable(sentence);
   at("problem").hidden = !sentence;
   at("result").replaceChildren();
   at("result").hidden = at("actions").hidden = true;

@@ -7,7 +7,6 @@ import typer
 
 from ledger.cli.options import address, bytes32, pointer, time
 from ledger.cli.words import age_text, basis_text, details_text, record_text, short, time_text
-from ledger.core.printing import printable
 from ledger.core.records import CustodyKind
 from ledger.messages import RecordView
 
@@ -154,10 +153,3 @@ def test_options_read_or_refuse():
     for read, text in ((bytes32, "0x"), (address, "0x12"), (pointer, "a"), (time, "1960-01-01T00:00:00Z")):
         with pytest.raises(typer.BadParameter):
             read(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"), [("a\nb", "a\nb"), ("\x1b[1m", "\\u001b[1m"), ("\u202ex", "\\u202ex")]
-)
-def test_text_from_elsewhere_prints_as_what_it_is(text, shown):
-    assert printable(text) == shown

@@ -1,23 +1,19 @@
 """Texts of others as they are shown."""
 
 import pytest
+import shown_texts
 
 from ledger.core.printing import printable, shortened
 
 
-@pytest.mark.parametrize(
-    "text, shown",
-    [
-        ("Singapore\nNL", "Singapore\nNL"),
-        ("a\u202eb", "a\\u202eb"),
-        ("a\x1b[2Jb\x00", "a\\u001b[2Jb\\u0000"),
-        ("a\ud800b", "a\\ud800b"),
-        ("<b>", "<b>"),
-        (12, "12"),
-    ],
-)
-def test_what_moves_a_cursor_or_turns_a_line_is_escaped_and_nothing_else(text, shown):
-    assert printable(text) == shown
+@pytest.mark.parametrize("text", [*shown_texts.SHOWN, "a\ud800b", 12])
+def test_what_is_hidden_or_poses_as_a_number_is_said_and_all_else_is_shown_as_it_stands(text):
+    assert printable(text) == (shown_texts.SHOWN | {"a\ud800b": "a\\ud800b", 12: "12"})[text]
+
+
+def test_what_was_made_printable_stays_as_it_is():
+    for shown in shown_texts.SHOWN.values():
+        assert printable(shown) == shown
 
 
 def test_a_text_that_is_too_long_is_cut_and_says_how_long_it_was():
