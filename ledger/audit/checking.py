@@ -17,6 +17,7 @@ from typing import Any
 from ledger.abi import artifact
 from ledger.audit import blocks
 from ledger.audit.blocks import Chunk, Network
+from ledger.audit.rlp_places import after_bytes, list_at
 from ledger.config import CONTRACTS
 from ledger.core import headers, receipts, transactions
 from ledger.core.records import CustodyRecord, Domain, ManifestRecord, keccak
@@ -77,11 +78,13 @@ class Fault:
         check: The name of the check that it fails.
         block: Number of the block.
         sentence: What is wrong, in words.
+        log: Place of the log in the block that it is about, from 0; None if it is about no one.
     """
 
     check: str
     block: int
     sentence: str
+    log: int | None
 
 
 @dataclass(slots=True)
@@ -119,12 +122,13 @@ class Checked:
         return (bytes(self.rows[at : at + ROW]) for at in range(0, len(self.rows), ROW))
 
 
-class _Wrong(Exception):
-    """A block fails a check."""
+class Unsound(Exception):
+    """A block fails a check: which, why, and the place of the log in the block that it is about, if it is about one."""
 
-    def __init__(self, check: str, sentence: str) -> None:
+    def __init__(self, check: str, sentence: str, log: int | None = None) -> None:
         self.check = check
         self.sentence = sentence
+        self.log = log
         super().__init__(sentence)
 
 
@@ -141,7 +145,7 @@ class Checker:
         self._recovers = recovers
         self._consensus: headers.Consensus | None = "qbft" if network.consensus == "qbft" else None
         self._names = {network.addresses[name]: name for name in CONTRACTS}
-        self._blooms = [_bloom_bits(address) for address in network.addresses.values()]
+        self._blooms = [receipts.bloom_bits(address) for address in network.addresses.values()]
         domain = Domain(network.chain_id, network.addresses["ConsignmentLedger"])
         self._typed = b"\x19\x01" + domain.separator
         self._log_domain = Domain(network.chain_id, network.addresses["ManifestLog"])
@@ -160,38 +164,41 @@ class Checker:
         try:
             for shown in blocks.decode(plain(chunk)):
                 if number > chunk.last:
-                    raise _Wrong("chain", f"more blocks are there than the {chunk.last} that were announced")
+                    raise Unsound("chain", f"more blocks are there than the {chunk.last} that were announced")
                 self._block(shown, number, outcome, rows)
                 number += 1
             if number <= chunk.last:
-                raise _Wrong("chain", "the block is missing")
-        except _Wrong as wrong:
-            outcome.fault = Fault(wrong.check, number, f"Block {number} ({chunk.place}): {wrong.sentence}.")
+                raise Unsound("chain", "the block is missing")
+        except Unsound as wrong:
+            sentence = f"Block {number} ({chunk.place}): {wrong.sentence}."
+            outcome.fault = Fault(wrong.check, number, sentence, wrong.log)
         except (InvalidEncoding, InvalidSignature) as error:
-            outcome.fault = Fault("chain", number, f"Block {number} ({chunk.place}): {error}")
+            outcome.fault = Fault("chain", number, f"Block {number} ({chunk.place}): {error}", None)
         outcome.rows = bytearray().join(rows)
         return outcome
 
     def _block(self, shown: blocks.ShownBlock, number: int, outcome: Checked, rows: list[bytes]) -> None:
         header = headers.decode(shown.header)
         if header.number != number:
-            raise _Wrong("chain", f"the header shown is that of block {header.number}")
+            raise Unsound("chain", f"the header shown is that of block {header.number}")
         if number == outcome.first:
             outcome.parent = header.parent_hash
         elif header.parent_hash != outcome.hashes[-1]:
-            raise _Wrong("chain", "its parent is not the block before it")
+            raise Unsound("chain", "its parent is not the block before it")
         bloom = int.from_bytes(header.logs_bloom, "big")
         found: list[bytes] = []
         happenings: list[Happening] = []
         if shown.receipts:
             if receipts.receipts_root(shown.receipts) != header.receipts_root:
-                raise _Wrong(
+                raise Unsound(
                     "receipts",
                     "the receipts shown do not hash to the root in its header: logs were left out, added or changed",
                 )
             self._events(shown, number, header.timestamp, found, happenings, len(rows))
         elif any(bloom & bits == bits for bits in self._blooms):
-            raise _Wrong("receipts", "no receipts are shown, though its header says that there may be events")
+            raise Unsound(
+                "receipts", "no receipts are shown, though its header says that there may be events"
+            )
         # the whole block or nothing of it
         rows += found
         outcome.happenings += happenings
@@ -236,12 +243,12 @@ class Checker:
             if at > first:
                 yield memoryview(receipt)[first:at]
                 continue
-            _, at = _list_at(receipt, first, end)
+            _, at = list_at(receipt, first, end)
             log = receipts.decode_log(receipt[first:at])
             if log.address == self._network.addresses["ConsignmentLedger"] and log.topics[:1] == (
                 self._appended,
             ):
-                raise _Wrong(
+                raise Unsound(
                     "receipts", "an event RecordAppended has a form that the contract never gives it"
                 )
             yield log
@@ -259,9 +266,11 @@ class Checker:
             digest = keccak(typed + keccak(_TYPE_HASH + body))
             named, kind_and_party, middle, observed, expires = unpacked(body)
             if consignment != named:
-                raise _Wrong("receipts", "an event RecordAppended names another consignment than its record")
+                raise Unsound(
+                    "receipts", "an event RecordAppended names another consignment than its record", at
+                )
             if recovers:
-                _require_signer(digest, signature, signer)
+                _require_signer(digest, signature, signer, at)
             rows.append(
                 b"".join(
                     (
@@ -293,10 +302,10 @@ class Checker:
         contract = self._names[log.address]
         form = forms(contract).get(log.topics[0] if log.topics else b"")
         if form is None:
-            raise _Wrong("receipts", f"{contract} emitted an event that it does not have")
+            raise Unsound("receipts", f"{contract} emitted an event that it does not have", place)
         values = form.decode(log)
         if form.name == "ManifestClosed" and self._recovers:
-            self._check_closure(values)
+            self._check_closure(values, place)
         sender = call = None
         if raw is not None:
             sent = transactions.decode(raw)
@@ -315,27 +324,31 @@ class Checker:
             call,
         )
 
-    def _check_closure(self, values: dict[str, Any]) -> None:
+    def _check_closure(self, values: dict[str, Any], place: int) -> None:
         record = manifest_record(values)
         digest = record.digest(self._log_domain)
         try:
             signer = recover_address(digest, values["signature"])
         except InvalidSignature as error:
-            raise _Wrong(
-                "signatures", f"the closing record 0x{digest.hex()} is not signed: {error.rule}"
+            raise Unsound(
+                "signatures", f"the closing record 0x{digest.hex()} is not signed: {error.rule}", place
             ) from None
         if digest != values["digest"] or signer != values["signer"]:
-            raise _Wrong("signatures", f"the closing record 0x{digest.hex()} is not by whom the event says")
+            raise Unsound(
+                "signatures", f"the closing record 0x{digest.hex()} is not by whom the event says", place
+            )
 
 
-def _require_signer(digest: bytes, signature: bytes, signer: bytes) -> None:
+def _require_signer(digest: bytes, signature: bytes, signer: bytes, place: int) -> None:
     try:
         recovered = recover_address(digest, signature)
     except InvalidSignature as error:
-        raise _Wrong("signatures", f"record 0x{digest.hex()} is not signed: {error.rule}") from None
+        raise Unsound("signatures", f"record 0x{digest.hex()} is not signed: {error.rule}", place) from None
     if recovered != signer:
-        raise _Wrong(
-            "signatures", f"record 0x{digest.hex()} is signed by 0x{recovered.hex()}, not by 0x{signer.hex()}"
+        raise Unsound(
+            "signatures",
+            f"record 0x{digest.hex()} is signed by 0x{recovered.hex()}, not by 0x{signer.hex()}",
+            place,
         )
 
 
@@ -443,38 +456,10 @@ def _bytes_at(data: bytes, word: bytes) -> bytes:
 def _logs_of(receipt: bytes) -> tuple[int, int]:
     """Where the list of logs of a receipt begins and ends; the root over the receipt vouches for the rest of it."""
     at = 1 if receipt[:1] < b"\x80" else 0
-    at, end = _list_at(receipt, at, len(receipt))
+    at, end = list_at(receipt, at, len(receipt))
     for _ in range(3):  # status, gas, bloom
-        at = _after_bytes(receipt, at)
-    return _list_at(receipt, at, end)
-
-
-def _list_at(data: bytes, at: int, end: int) -> tuple[int, int]:
-    first = data[at] if at < end else 0
-    if first < 0xC0:
-        raise InvalidEncoding("receipt", at, "a list is expected")
-    size = max(0, first - 0xF7)
-    length = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else first - 0xC0
-    begin = at + 1 + size
-    if begin + length > end:
-        raise InvalidEncoding("receipt", at, "it ends within a list")
-    return begin, begin + length
-
-
-def _after_bytes(data: bytes, at: int) -> int:
-    first = data[at] if at < len(data) else 0xC0
-    if first >= 0xC0:
-        raise InvalidEncoding("receipt", at, "bytes are expected")
-    if first < 0x80:
-        return at + 1
-    size = max(0, first - 0xB7)
-    length = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else first - 0x80
-    return at + 1 + size + length
-
-
-def _bloom_bits(address: bytes) -> int:
-    hashed = keccak(address)
-    return sum({1 << (int.from_bytes(hashed[at : at + 2], "big") & 2047) for at in (0, 2, 4)})
+        at = after_bytes(receipt, at)
+    return list_at(receipt, at, end)
 
 
 def plain(chunk: Chunk) -> bytes:
@@ -484,13 +469,13 @@ def plain(chunk: Chunk) -> bytes:
     import zstandard
 
     if chunk.compressed > _MOST_CHUNK_BYTES:
-        raise _Wrong("chain", "its chunk says it is over 1 GiB")
+        raise Unsound("chain", "its chunk says it is over 1 GiB")
     try:
         data = zstandard.ZstdDecompressor().decompress(chunk.data, max_output_size=chunk.compressed)
     except zstandard.ZstdError:
-        raise _Wrong("chain", "its chunk can't be unpacked") from None
+        raise Unsound("chain", "its chunk can't be unpacked") from None
     if len(data) != chunk.compressed:
-        raise _Wrong("chain", "its chunk has another size than it says")
+        raise Unsound("chain", "its chunk has another size than it says")
     return data
 
 

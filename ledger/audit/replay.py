@@ -29,7 +29,7 @@ from ledger.audit.checking import ROW, Checked, Checker, Happening
 from ledger.audit.folding import Fold
 from ledger.audit.journal import Journal
 from ledger.audit.processes import Processes
-from ledger.audit.result import NAMES, Counts, Replayed
+from ledger.audit.result import NAMES, Broken, Counts, Replayed
 from ledger.audit.sealed import Seals
 from ledger.audit.wording import counted
 from ledger.config import CONTRACTS
@@ -118,11 +118,16 @@ def _rarely_collected() -> Iterator[None]:
 
 
 class _Ended(Exception):
-    """Something does not hold."""
+    """Something does not hold: which check, why, and where."""
 
-    def __init__(self, check: str, sentence: str) -> None:
-        self.check = check
+    def __init__(self, check: str, sentence: str, block: int, log: int | None = None) -> None:
         self.sentence = sentence
+        self.broken = Broken(check, block, log)
+
+    @classmethod
+    def by(cls, rule: RuleBroken, log: int | None) -> _Ended:
+        """What breaks a rule: an event, and its place in its block if that is known."""
+        return cls(_check_of(rule), str(rule), rule.block, log)
 
 
 class _Replay:
@@ -187,12 +192,13 @@ class _Replay:
                 else:
                     self._fold.take_rows(each, 0, len(each) // ROW, is_new=False)
             except RuleBroken as error:
-                raise _Ended(_check_of(error), str(error)) from None
+                log = each.place if isinstance(each, Happening) else _log_of(error, each, ())
+                raise _Ended.by(error, log) from None
         try:
             for header in self._journal.headers():
                 self._seals.take(header)
         except (SealError, InvalidEncoding, InvalidSignature) as error:
-            raise _Ended("seals", str(error)) from None
+            raise _Ended("seals", str(error), position.block) from None
         self._signatures, self._receipts = position.signatures, position.receipts
         self._done = position.block
 
@@ -206,7 +212,8 @@ class _Replay:
             self._take(outcome)
             self._progress(self._block - self._first + 1, total)
         if self._block != self._source.last:
-            raise _Ended("chain", f"The blocks end with {self._block}; {self._source.last} was announced.")
+            sentence = f"The blocks end with {self._block}; {self._source.last} was announced."
+            raise _Ended("chain", sentence, self._block)
 
     def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Checked]:
         settings = self._settings
@@ -233,11 +240,13 @@ class _Replay:
         # An export's chunks begin where they were packed: the first one's beginning the journal may have already.
         is_due = outcome.first == self._block + 1 or (not self._hash and outcome.first <= self._block)
         if not is_due:
-            raise _Ended("chain", f"Block {outcome.first} came where block {self._block + 1} was due.")
+            sentence = f"Block {outcome.first} came where block {self._block + 1} was due."
+            raise _Ended("chain", sentence, self._block + 1)
         if self._hash and outcome.hashes and outcome.parent != self._hash:
             raise _Ended(
                 "chain",
                 f"Block {outcome.first} has another parent than block {self._block}, which was read before.",
+                outcome.first,
             )
         self._require_as_before(outcome)
         self._is_whole = False
@@ -252,14 +261,14 @@ class _Replay:
                     self._journal.add_event(event)
             self._fold.take_rows(rows, at, len(rows) // ROW)
         except RuleBroken as error:
-            raise _Ended(_check_of(error), str(error)) from None
+            raise _Ended.by(error, _log_of(error, rows, outcome.happenings)) from None
         try:
             for number, header in enumerate(outcome.headers, outcome.first):
                 if number > self._done:
                     self._seals.take(header)
                     self._journal.add_header(header)
         except (SealError, InvalidEncoding, InvalidSignature) as error:
-            raise _Ended("seals", str(error)) from None
+            raise _Ended("seals", str(error), number) from None
         if self._settings.recovers:
             self._signatures += len(rows) // ROW - first_new
         self._receipts += sum(outcome.receipts[max(0, self._done + 1 - outcome.first) :])
@@ -268,7 +277,8 @@ class _Replay:
             self._time, self._state_root = outcome.last_time, outcome.state_root
         self._is_whole = True
         if outcome.fault is not None:
-            raise _Ended(outcome.fault.check, outcome.fault.sentence)
+            fault = outcome.fault
+            raise _Ended(fault.check, fault.sentence, fault.block, fault.log)
         if clock.monotonic() - self._noted > _NOTE_SECONDS:
             self._note()
 
@@ -277,7 +287,8 @@ class _Replay:
         if self._done < 0 or resumed is None or not outcome.first <= self._done <= outcome.last:
             return
         if outcome.hashes[self._done - outcome.first] != resumed.block_hash:
-            raise _Ended("chain", f"Block {self._done} is another than when the replay was interrupted.")
+            sentence = f"Block {self._done} is another than when the replay was interrupted."
+            raise _Ended("chain", sentence, self._done)
 
     def _first_new(self, rows: bytearray) -> int:
         """The first row of a chunk that the journal did not have."""
@@ -300,10 +311,14 @@ class _Replay:
         if ended is None:
             checks = self._checks(self._source.tail())
             self._fold.find_disputed()
+            broken = next(
+                (Broken(each.name, self._block, None) for each in checks if each.status == "INVALID"), None
+            )
         else:
+            broken = ended.broken
             checks = tuple(
                 Check(name, "INVALID", ended.sentence)
-                if name == ended.check
+                if name == broken.check
                 else Check(name, "SKIPPED", f"Not judged: the replay ended at block {self._block}.")
                 for name in NAMES
             )
@@ -314,6 +329,7 @@ class _Replay:
             trust=self._settings.trust,
             verdict=conclude(checks, needs_seals=self._settings.trust.consensus != "development"),
             checks=checks,
+            broken=broken,
             first_block=self._first,
             block=self._block,
             block_hash=self._hash,
@@ -468,6 +484,19 @@ def _check_of(error: RuleBroken) -> str:
     if error.contract == "ManifestLog":
         return "closures" if "ManifestClosed" in str(error) else "heads"
     return "authority" if error.contract == "AdministrationRegistry" else "custody"
+
+
+def _log_of(rule: RuleBroken, rows: bytearray, events: Iterable[Happening]) -> int | None:
+    """The place in its block of the event that breaks a rule; None if it is not among what was read just now."""
+    if rule.contract == "ConsignmentLedger":
+        named = rule.sequence.to_bytes(8, "big") + rule.block.to_bytes(8, "big")
+        for at in range(0, len(rows), ROW):
+            if rows.startswith(named, at):
+                return int.from_bytes(rows[at + 24 : at + 28], "big")
+    for event in events:
+        if (event.contract, event.sequence, event.block) == (rule.contract, rule.sequence, rule.block):
+            return event.place
+    return None
 
 
 def _identity(network: Network, settings: Settings) -> str:

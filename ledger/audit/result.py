@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -230,6 +230,21 @@ class ConsignmentHistory:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Where the first thing stands that does not hold.
+
+    Attributes:
+        check: The name of the check that it fails.
+        block: Number of the block by which it shows: of the last one, where all of it together does not hold.
+        log: Place of the event in that block, from 0; None where it is no one event.
+    """
+
+    check: str
+    block: int
+    log: int | None
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What came of a replay. Close it, or use it as a context: the journal's files are open.
@@ -240,6 +255,7 @@ class Replayed:
         trust: The trust file.
         verdict: VALID, INVALID or INDETERMINATE.
         checks: All of `NAMES`, in order.
+        broken: Where the first thing stands that does not hold; None if the verdict is not INVALID.
         first_block: The first block read.
         block: The last good block.
         block_hash: Its hash, 32 bytes; empty if no block was good.
@@ -257,6 +273,7 @@ class Replayed:
     trust: Trust
     verdict: Verdict
     checks: tuple[Check, ...]
+    broken: Broken | None
     first_block: int
     block: int
     block_hash: bytes
@@ -449,6 +466,7 @@ class Replayed:
                 {"name": check.name, "status": check.status, "message": check.message}
                 for check in self.checks
             ],
+            "broken": None if self.broken is None else asdict(self.broken),
             "counts": {name: getattr(self.counts, name) for name in Counts.__slots__},
             "seconds": round(self.seconds, 3),
             "trust": "0x" + self.trust.sha256.hex(),

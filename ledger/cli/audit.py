@@ -115,9 +115,17 @@ def replay(
     Ends with a verdict and a digest of the final state, which every auditor of the same chain to the same block must get.
     Exit code 0 VALID, 1 INVALID, 3 INDETERMINATE, 4 when the node gives no usable answer; with --folder it goes on later.
     """
+    from ledger.cli import audit_event
+
     out = Output(as_json)
     with replaying(out, export, trust, profile, folder, last, processes, signatures=signatures) as replayed:
-        out.answer(replayed.to_json(), lambda page: show_replay(page, replayed))
+        broken = replayed.broken
+        see = (
+            None
+            if broken is None or broken.log is None
+            else audit_event.command(export, profile, broken.block, broken.log)
+        )
+        out.answer(replayed.to_json() | {"see": see}, lambda page: show_replay(page, replayed, see))
         verdict = replayed.verdict
     outcome.end(outcome.of_verdict(verdict))
 
@@ -525,8 +533,8 @@ def open_source(export: Path | None, profile: Path | None, last: int | None) -> 
     return NodeSource(Chain(ChainProfile.load(profile)), last)
 
 
-def show_replay(page: Page, replayed: Replayed) -> None:
-    """Tell a person what came of a replay."""
+def show_replay(page: Page, replayed: Replayed, see: str | None) -> None:
+    """Tell a person what came of a replay; `see` is the command that shows the event by which it broke."""
     counts = replayed.counts
     page.line(
         f"{counted(counts.records, 'custody record')} of {counted(counts.consignments, 'consignment')}, "
@@ -549,6 +557,8 @@ def show_replay(page: Page, replayed: Replayed) -> None:
             "trust file": "0x" + replayed.trust.sha256.hex(),
         }
     )
+    if see is not None:
+        page.line(f"The event that does not hold: {see}")
     page.line(
         f"{replayed.verdict} as of block {replayed.block}.",
         style="bold green" if replayed.verdict == "VALID" else "bold red",

@@ -25,9 +25,18 @@ def with_its_transaction(found: ShownEvent, profile: Path | None) -> ShownEvent:
     return dataclasses.replace(found, transaction_hash=hashes.get(found.log))
 
 
+def command(export: Path | None, profile: Path | None, block: int, log: int) -> str:
+    """The command that shows an event."""
+    return f"cargo-ledger audit event {_source(export, profile)} --block {block} --log {log}"
+
+
+def _source(export: Path | None, profile: Path | None) -> str:
+    return f"--profile {shlex.quote(str(profile))}" if export is None else shlex.quote(str(export))
+
+
 def see(found: ShownEvent, export: Path | None, profile: Path | None) -> dict[str, str]:
     """The commands that say what this one does not, by what they say."""
-    source = f"--profile {shlex.quote(str(profile))}" if export is None else shlex.quote(str(export))
+    source = _source(export, profile)
     commands = {
         "that the block is on the sealed chain and every rule was kept": f"cargo-ledger audit replay {source} --trust FILE"
     }

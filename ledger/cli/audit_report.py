@@ -51,17 +51,21 @@ def how(
     Files are named without their folders, which are the maker's own.
     """
     source = _named(export) if export else f"--profile {_named(profile or Path())}"
-    until = "" if export else f" --to {replayed.block}"
+    last = (
+        replayed.block if replayed.broken is None else replayed.broken.block
+    )  # which the same must break again
+    until = "" if export else f" --to {last}"
     quick = "" if signatures else " --without-signatures"
     trusted = f"--trust {_named(trust)}"
     digest = None if replayed.digest is None else "0x" + replayed.digest.hex()
+    same = f"cargo-ledger audit replay {source} {trusted}{until}{quick}"
     again = [
         Again(
             "In the folder of the files that are named here: replay the same blocks. It must say "
             f" {replayed.verdict}"
             + (f", with the digest {digest}" if digest else "")
             + "; two auditors of the same chain to the same block get the same digest, each from a node or file of their own.",
-            f"cargo-ledger audit replay {source} {trusted}{until}{quick}",
+            same,
         )
     ]
     words = [f"--documents {_named(each)}" for each in documents]
@@ -102,6 +106,7 @@ def how(
         int(time.time()),
         importlib.metadata.version("cargo-ledger"),
         trust.name,
+        same,
         f"cargo-ledger audit event {source}",
         None if export is None else _sha256(export),
         tuple(again),

@@ -69,12 +69,18 @@ def decode_log(data: bytes) -> Log:
 
 def may_hold(bloom: bytes, value: bytes) -> bool:
     """Whether a bloom filter of 256 bytes lets a log's address or topic through; False proves that it is not there."""
+    bits = bloom_bits(value)
+    return int.from_bytes(bloom, "big") & bits == bits
+
+
+def bloom_bits(value: bytes) -> int:
+    """What a log's address or topic sets in a bloom filter, as an integer of 256 bytes."""
     hashed = keccak(value)
-    for at in (0, 2, 4):
-        bit = int.from_bytes(hashed[at : at + 2], "big") & 2047
-        if not bloom[BLOOM_BYTES - 1 - bit // 8] >> bit % 8 & 1:
-            return False
-    return True
+    return (
+        1 << (int.from_bytes(hashed[0:2], "big") & 2047)
+        | 1 << (int.from_bytes(hashed[2:4], "big") & 2047)
+        | 1 << (int.from_bytes(hashed[4:6], "big") & 2047)
+    )
 
 
 def _nibbles(key: bytes) -> bytes:

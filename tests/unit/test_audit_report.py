@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import audited_trade
 import generated_chain
 import pytest
+import written_chain
 from typer.testing import CliRunner
 from written_chain import DAY, HOUR, START, WrittenChain
 
@@ -19,10 +20,17 @@ from ledger.audit.report.content import Again, How
 from ledger.cli.main import app
 from ledger.core.records import CustodyKind as K
 from ledger.core.records import Role
+from ledger.core.signatures import sign
 from ledger.errors import NotFound
 
 HOW = How(
-    START + 100 * DAY, "1", "sg.trust.json", "cargo-ledger audit event chain.audit", None, (Again("x", "y"),)
+    START + 100 * DAY,
+    "1",
+    "sg.trust.json",
+    "cargo-ledger audit replay chain.audit --trust sg.trust.json",
+    "cargo-ledger audit event chain.audit",
+    None,
+    (Again("x", "y"),),
 )
 
 
@@ -310,6 +318,88 @@ def test_verdict_and_exit_code_are_those_of_the_replay_and_a_broken_chain_says_w
     assert findings.index("INVALID Custody") < findings.index("No finding")
     not_checked = text[text.index("not checked", text.index("Nothing is trusted but")) :]
     assert "Custody: Event 3" not in not_checked and "Chain, receipts, sequences" in not_checked
+
+
+def released_while_held():
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    box = chain.consignment("exporter", START + HOUR)
+    chain.consignment("exporter", START + HOUR + 1)
+    chain.record(K.HOLD, "officer", box, START + 2 * HOUR)
+    chain.record(K.RELEASE, "officer", box, START + 3 * HOUR, subject=b"\x0a" * 32)
+    return chain
+
+
+def signed_by_a_stranger(monkeypatch):
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01", "officer": "SG"})
+    box = chain.consignment("exporter", START + HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr(written_chain, "sign", lambda digest, _key: sign(digest, b"\x77" * 32))
+        chain.record(K.HOLD, "officer", box, START + 2 * HOUR)
+    return chain
+
+
+def enrolled_by_nobody():
+    chain = WrittenChain(("SG",), {"exporter": "SG:ACME01"})
+    chain.consignment("exporter", START + HOUR)
+    topics = [b"\x07" * 20, b"NL".ljust(16, b"\0")]
+    topics = [topics[0].rjust(32, b"\0"), topics[1].ljust(32, b"\0")]
+    chain._event(START + 2 * HOUR, "AccountEnrolled", topics, int(Role.TRADER), 2**39)
+    return chain
+
+
+def with_more_events_than_its_state_counts():
+    chain, _ = audited_trade.trade(2, odd=False, is_shown=True)
+    chain._records += 1
+    return chain
+
+
+@pytest.mark.parametrize(
+    ("made", "check", "event", "code"),
+    [
+        (lambda _: released_while_held(), "custody", "RecordAppended", 0),
+        (signed_by_a_stranger, "signatures", "RecordAppended", 1),
+        (lambda _: enrolled_by_nobody(), "authority", "AccountEnrolled", 0),
+        (lambda _: with_more_events_than_its_state_counts(), "contracts", None, 1),
+    ],
+)
+def test_what_broke_the_chain_comes_with_the_command_that_shows_it(
+    made, check, event, code, tmp_path, monkeypatch
+):
+    """Of an event the one that shows it; of what no one event broke the replay, which comes to the same."""
+    monkeypatch.chdir(tmp_path)
+    chain = made(monkeypatch)
+    chain.write(tmp_path / "chain.audit")
+    (tmp_path / "sg.trust.json").write_bytes(chain.trust.encode())
+    named = ("chain.audit", "--trust", "sg.trust.json")
+
+    def run(*words, code):
+        result = CliRunner().invoke(app, ["audit", *words, "--json"], prog_name="cargo-ledger")
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    told = run("report", *named, "--out", "audit.html", code=1)
+    (broken,) = told["broken"]
+    assert (broken["check"], broken["status"]) == (check, "INVALID")
+    html = (tmp_path / "audit.html").read_text()
+    assert f'<code class="command">{broken["command"]}</code>' in html
+    program, audit, *words = broken["command"].split()
+    assert (program, audit) == ("cargo-ledger", "audit")
+    shown = run(*words, code=code)
+    replayed = run("replay", *named, code=1)
+    assert replayed["broken"] == {name: broken[name] for name in ("check", "block", "log")}
+    if event is None:
+        assert (replayed["see"], broken["log"]) == (None, None)
+        assert [each for each in shown["checks"] if each["status"] == "INVALID"] == [
+            {"name": check, "status": "INVALID", "message": broken["message"]}
+        ]
+        return
+    assert replayed["see"] == broken["command"]
+    assert shown["name"] == event and (shown["block"], shown["log"]) == (broken["block"], broken["log"])
+    assert f"{shown['values']['record'] if event == 'RecordAppended' else event}" in broken["message"]
+    said = CliRunner().invoke(
+        app, ["audit", "replay", *named], prog_name="cargo-ledger", env={"COLUMNS": "300"}
+    )
+    assert f"The event that does not hold: {broken['command']}" in said.stdout
 
 
 def test_a_chain_on_which_nothing_happened_says_so_in_every_part():

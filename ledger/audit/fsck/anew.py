@@ -15,8 +15,7 @@ from typing import Any
 from ledger import tables as t
 from ledger.audit import blocks
 from ledger.audit.blocks import Chunk, Network, Source, Tail
-from ledger.audit.checking import _Wrong as Unsound
-from ledger.audit.checking import plain
+from ledger.audit.checking import Unsound, plain
 from ledger.chain import Block, Chain, Event
 from ledger.core import headers, receipts, rlp
 from ledger.errors import ChainUnavailable, LedgerError

@@ -72,6 +72,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldBreak:
+    """A check that does not hold, or could not be judged.
+
+    Attributes:
+        check: Its name.
+        status: INVALID or ERROR.
+        message: What does not hold.
+        block: The block by which it shows; None where it is no block's.
+        log: Place of the event in that block, from 0; None where it is no one event's.
+        command: What shows it: that event, or the replay up to that block.
+    """
+
+    check: str
+    status: str
+    message: str
+    block: int | None
+    log: int | None
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToldFinding:
     """A finding: how grave, what, of which consignment and reference, by whom, and where it stands."""
 
@@ -219,6 +240,7 @@ class How:
         made_at: Unix seconds.
         version: Of this program.
         trust: Name of the trust file.
+        replay: The command that replays the same blocks.
         event: The command that shows an event; block and log follow.
         again: Commands, and what each must show.
         export_sha256: Of the export that was read, hex; None if a node was.
@@ -227,6 +249,7 @@ class How:
     made_at: int
     version: str
     trust: str
+    replay: str
     event: str
     export_sha256: str | None
     again: tuple[Again, ...]
@@ -242,6 +265,7 @@ class Report:
     is_sealed: bool
     replay: dict[str, Any]
     how: How
+    broken: tuple[ToldBreak, ...]
     findings_by_kind: tuple[tuple[str, str, str, int], ...]
     findings: tuple[ToldFinding, ...]
     findings_total: int
@@ -354,6 +378,7 @@ class _Gathering:
             is_sealed=replayed.trust.consensus != "development",
             replay=replayed.to_json(),
             how=self._how,
+            broken=tuple(self._breaks()),
             findings_by_kind=tuple(
                 (gravity, kind.value, title, by_kind[kind])
                 for kind, (gravity, title) in telling.RANKS.items()
@@ -529,6 +554,21 @@ class _Gathering:
         ranked.sort(key=lambda each: (telling.RANK[each[0].kind], each[0].at, each[0].consignment))
         return told, [each for _, each in ranked]
 
+    def _breaks(self) -> Iterator[ToldBreak]:
+        """What does not hold; the replay ends with the first, so that one alone has a place of its own."""
+        broken = self._replayed.broken
+        for check in self._replayed.checks:
+            if check.status not in ("INVALID", "ERROR"):
+                continue
+            block = log = None
+            if broken is not None and broken.check == check.name:
+                block, log = broken.block, broken.log
+            command = self._how.replay if block is None or log is None else self._shown_by(block, log)
+            yield ToldBreak(check.name, check.status, check.message, block, log, command)
+
+    def _shown_by(self, block: int, log: int) -> str:
+        return f"{self._how.event} --block {block} --log {log}"
+
     def _evidence(self, act: Act) -> Evidence:
         return Evidence(
             act.sequence,
@@ -536,7 +576,7 @@ class _Gathering:
             act.transaction,
             act.place,
             "0x" + act.digest.hex(),
-            f"{self._how.event} --block {act.block} --log {act.place}",
+            self._shown_by(act.block, act.place),
         )
 
     def _finding(
@@ -577,7 +617,7 @@ class _Gathering:
                 None,
                 closure.place,
                 "0x" + closure.digest.hex(),
-                f"{self._how.event} --block {closure.block} --log {closure.place}",
+                self._shown_by(closure.block, closure.place),
             ),
         )
 

@@ -64,7 +64,6 @@ def render(report: Report, block_time: int) -> str:
         age=_age(report.how.made_at - block_time),
         in_short=_in_short(report),
         reservation=_reservation(report),
-        broken=[each for each in report.replay["checks"] if each["status"] in ("INVALID", "ERROR")],
         is_cut_off=_is_cut_off(report),
         is_any_block_good=report.replay["as_of"]["block"] >= report.replay["chain"]["first_block"],
         figures=_figures(report),
