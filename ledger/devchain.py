@@ -238,9 +238,12 @@ def _is_anvil(pid: int, folder: Path) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return False
-    return state != "Z" and str(folder / "state.json").encode() in arguments
+    if state == "Z":  # it has ended; the port is free when its last thread has
+        return threads > 1
+    return str(folder / "state.json").encode() in arguments
 
 
 def _last_free_port(folder: Path) -> int | None:

@@ -77,7 +77,8 @@ def test_the_last_event_id_of_the_header_counts_before_the_one_of_the_address(ht
     with service.client() as reader:
         newest = reader_place(reader)
     with following(http, params={"after": 0}, headers={"last-event-id": str(newest)}) as (_, lines):
-        assert next(line for line in lines if line.startswith("id: ")) == f"id: {newest}"
+        first = next(int(line[4:]) for line in lines if line.startswith("id: "))
+        assert first >= newest > 1  # more may have happened since
     with following(http, params={"after": 0}) as (_, lines):
         assert next(blocks(lines))[0] == 1
 

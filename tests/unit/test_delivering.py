@@ -121,23 +121,24 @@ def test_what_is_old_or_altered_is_taken_by_no_verifier():
 
 @pytest.mark.row("G4")
 def test_while_secrets_rotate_both_sign_and_the_former_alone_is_refused_after(lone_desk):
-    with receiving() as receiver, lone_desk.sending():
+    def told(number):
+        """Tell one event and send it; a turn of sending that began before the clock was moved may be at it for a while."""
+        tell(lone_desk.store, row(consignment=A))
+        with lone_desk.sending():
+            until(lambda: len(receiver.received) == number)
+
+    with receiving() as receiver:
         webhook, former = lone_desk.register(receiver.url)
         new = lone_desk.webhooks.rotate(webhook, RotationRequest(overlap_seconds=600), OFFICER).secret
-        tell(lone_desk.store, row(consignment=A))
-        until(lambda: len(receiver.received) == 1)
+        told(1)
         assert verified(receiver.received[0], former) and verified(receiver.received[0], new)
         assert receiver.received[0].headers["webhook-signature"].count("v1,") == 2
         lone_desk.ahead = 601
-        tell(lone_desk.store, row(consignment=A))
-        until(lambda: len(receiver.received) == 2)
-        late = receiver.received[1]
-        late.headers["webhook-timestamp"] = late.headers["webhook-timestamp"]
-        assert late.headers["webhook-signature"].count("v1,") == 1
+        told(2)
+        assert receiver.received[1].headers["webhook-signature"].count("v1,") == 1
         lone_desk.ahead = 0  # the verifier's clock is the machine's
         newest = lone_desk.webhooks.rotate(webhook, RotationRequest(overlap_seconds=0), OFFICER).secret
-        tell(lone_desk.store, row(consignment=A))
-        until(lambda: len(receiver.received) == 3)
+        told(3)
         assert verified(receiver.received[2], newest)
         for old in (former, new):
             with pytest.raises(standardwebhooks.WebhookVerificationError):
