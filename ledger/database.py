@@ -25,6 +25,7 @@ from sqlalchemy.pool import QueuePool
 
 from ledger.errors import StoreError
 
+HOW_MADE = "Look at its path and name; a new service's is made by `python -m api --create`."
 WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that the database is busy
 _FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
 _AGAIN_SECONDS = 0.01  # until a lock is asked for again that SQLite does not wait for
@@ -169,7 +170,7 @@ class SQLite:
         self._file = path
         self.place = str(path)
         if not path.exists() and not create:
-            raise StoreError(f"There is no database at {path}. Start once with --create to make it.")
+            raise StoreError(f"There is no database at {path}. {HOW_MADE}")
         self._is = _identity(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@
     │  ├─ InvalidExport                 not an export of a chain, cut off or altered (has the place)
     │  ├─ JournalUnusable               not the files of an interrupted replay of this chain
     │  ├─ JournalInUse                  another replay is at work in that folder
+    │  ├─ BlockNotFinal                 a replay is to end at a block that is not among the final ones
     │  ├─ InvalidQuestion               an auditor's question without what it needs, or with what it does not take
     │  ├─ TooMuchConnected              more hangs together with a consignment than one answer reads
     │  ├─ InvalidPaper                  not a file of documents that an auditor holds
@@ -50,7 +51,7 @@
     │  ├─ ChainUnavailable              not reachable, or an answer that is no answer: try again
     │  ├─ ChainUnread                   this service has not read the chain far enough to say no: try again
     │  ├─ QueueFull                     as much waits for the chain as this service keeps waiting: try again
-    │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile pins
+    │  ├─ ChainMismatch                 another chain id, genesis, address or code than the profile or trust file pins
     │  └─ ChainViolation                the chain's own history broke a rule: a gap, a reorganisation too deep
     │     └─ RuleBroken                 a replay found what a contract would not have done
     │        └─ SequenceGap             events of a contract are missing, or stand elsewhere
@@ -67,6 +68,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Literal
 
 
 class LedgerError(Exception):
@@ -300,6 +302,24 @@ class JournalInUse(InvalidInput):
         self.folder = folder
         super().__init__(
             f"Another replay is at work in {folder}. Wait until it has ended, or name another folder."
+        )
+
+
+class BlockNotFinal(InvalidInput):
+    """A replay or an export is to end at a block before the deployment, or at one that is not final yet.
+
+    Attributes:
+        block: What was asked for.
+        first: The first block of the network's contracts.
+        final: The last block that is final now.
+    """
+
+    def __init__(self, block: int, first: int, final: int) -> None:
+        self.block = block
+        self.first = first
+        self.final = final
+        super().__init__(
+            f"Block {block} can't be the last: blocks {first} to {final} are final there now. Give one of these."
         )
 
 
@@ -1523,10 +1543,11 @@ class NotFound(LedgerError, LookupError):
         key: What was asked for.
     """
 
-    def __init__(self, what: str, key: str) -> None:
+    def __init__(self, what: str, key: str, instead: str = "") -> None:
+        """Say so, and `instead` what there is, if that helps."""
         self.what = what
         self.key = key[:200]
-        super().__init__(f"There is no {what} {self.key} here.")
+        super().__init__(f"There is no {what} {self.key} here{instead and f'; {instead}'}.")
 
 
 class UnknownQuestion(NotFound):
@@ -1679,15 +1700,31 @@ class QueueFull(ChainError):
 
 
 class ChainMismatch(ChainError):
-    """The node serves another chain, or other contracts, than the profile pins."""
+    """What is read is of another chain, or of other contracts, than the profile or the trust file pins.
 
-    def __init__(self, what: str, expected: object, found: object) -> None:
+    Attributes:
+        what: What differs.
+        expected: What is pinned.
+        found: What is there.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        expected: object,
+        found: object,
+        pinned_by: Literal["profile", "trust file"] = "profile",
+    ) -> None:
         self.what = what
         self.expected = expected
         self.found = found
+        remedy = {
+            "profile": "Point the profile at the right node",
+            "trust file": "Take the trust file of the chain that you read",
+        }[pinned_by]
         super().__init__(
-            f"This is not the chain of the profile: {what} is {found}, the profile pins {expected}. "
-            "Point the profile at the right node; nothing was written."
+            f"This is not the chain of the {pinned_by}: {what} is {found}, the {pinned_by} pins {expected}. "
+            f"{remedy}; nothing was written."
         )
 
 

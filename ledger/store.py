@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ledger import migrations
 from ledger import tables as t
-from ledger.database import WorkerLock, open_database, reason, says_unwritable
+from ledger.database import HOW_MADE, WorkerLock, open_database, reason, says_unwritable
 from ledger.errors import StoreError
 from ledger.rows.auditing import AuditRows
 from ledger.rows.chain import ChainRows
@@ -287,7 +287,7 @@ def _translated(place: str) -> Iterator[None]:
 
 
 def _none_there(place: str) -> str:
-    return f"There is no ledger in the database at {place}. Start once with --create to make it."
+    return f"There is no ledger in the database at {place}. {HOW_MADE}"
 
 
 def _not_known(place: str, found: str) -> str:

@@ -74,7 +74,7 @@ class Network:
             ]
         for what, expected, found in pinned:
             if expected != found:
-                raise ChainMismatch(what, expected, found)
+                raise ChainMismatch(what, expected, found, "trust file")
 
 
 @dataclass(frozen=True, slots=True)

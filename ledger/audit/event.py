@@ -160,7 +160,7 @@ def show(source: Source, block: int, log: int) -> ShownEvent:
     """
     network = source.network
     if not network.first_block <= block <= source.last:
-        raise NotFound("block", str(block))
+        raise NotFound("block", str(block), f"there are {network.first_block} to {source.last}")
     chunk = next(each for each in source.chunks(block) if each.first <= block <= each.last)
     checker = Checker(network, recovers=False)  # a false signature is shown for what it is
     outcome = checker.check(chunk)
@@ -171,9 +171,13 @@ def show(source: Source, block: int, log: int) -> ShownEvent:
         each for number, each in enumerate(blocks.decode(plain(chunk)), chunk.first) if number == block
     )
     contracts = {network.addresses[name]: name for name in CONTRACTS}
-    found = dict(logs_of(checker, contracts, shown)).get(log)
+    events = dict(logs_of(checker, contracts, shown))
+    found = events.get(log)
     if found is None:
-        raise NotFound("event of our contracts in block", f"{block}, log {log}")
+        there = (
+            f"that block has log {', '.join(map(str, sorted(events)))}" if events else "that block has none"
+        )
+        raise NotFound("event of our contracts in block", f"{block}, log {log}", there)
     hangs_on = _hanging(source, shown, outcome.hashes[block - outcome.first])
 
     def told(

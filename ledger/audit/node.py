@@ -22,7 +22,7 @@ from ledger.core import receipts, rlp, slots
 from ledger.core.findings import time_text
 from ledger.core.headers import Header
 from ledger.core.records import keccak
-from ledger.errors import ChainUnavailable
+from ledger.errors import BlockNotFinal, ChainUnavailable
 
 FIRST_WINDOW = 64  # blocks asked for at once, at first
 WIDEST_WINDOW = 1_024  # nodes take lists of about so many requests
@@ -45,7 +45,8 @@ class NodeSource:
 
         Raises:
             ChainMismatch: The node serves another chain.
-            ChainUnavailable: The node gives no usable answer, or has not got so far.
+            ChainUnavailable: The node gives no usable answer, or no block since the deployment is final yet.
+            BlockNotFinal: `last` is not among the final ones.
         """
         self._chain = chain
         try:
@@ -70,10 +71,7 @@ class NodeSource:
                 chain.shown, f"no block since the deployment in {self.network.first_block} is final yet"
             )
         if last is not None and not self.network.first_block <= last <= final:
-            raise ChainUnavailable(
-                chain.shown,
-                f"block {last} can't be the last: from {self.network.first_block} to {final} they are final there",
-            )
+            raise BlockNotFinal(last, self.network.first_block, final)
         self.last = final if last is None else last
         self._window = FIRST_WINDOW
         self._whole_receipts = True  # until the node turns out not to give a block's receipts in one answer

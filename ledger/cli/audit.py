@@ -435,12 +435,25 @@ def ask(
 ) -> None:
     """Ask what an auditor asks, of a node or of an export; each answer names the events it rests on.
 
-    holder: who was in charge of a consignment at a time. allowed: who might act then, as known then and as known now
-    (an account, a party, or the signer of a record). signed-since: what an account signed since it was compromised, and what
-    hangs on it. amended: which manifests, and which fields changed. released-before: any release before a time.
-    shared-containers: consignments with one container in overlapping times. moved-while-held: passages and hand-overs of held
-    cargo. disputed: acts before which a revocation dates back. late-manifests: lodged after the cargo had left.
-    late-records: observed long before the chain took them.
+    holder: who was in charge of a consignment at a time (--consignment --at).
+
+    allowed: who might act then, as known then and as known now (--account --at, --party --at, or --record).
+
+    signed-since: what an account signed since it was compromised, and what hangs on it (--account [--since]).
+
+    amended: which manifests, and which fields changed ([--consignment]).
+
+    released-before: any release of a consignment before a time (--consignment --at).
+
+    shared-containers: consignments with one container in overlapping times ([--container | --consignment]).
+
+    moved-while-held: passages and hand-overs of held cargo ([--consignment]).
+
+    disputed: acts before which a revocation dates back ([--account]).
+
+    late-manifests: lodged after the cargo had left ([--consignment]).
+
+    late-records: observed long before the chain took them ([--consignment] [--party] [--account] [--over-hours]).
 
     The chain is replayed first: the exit code is that of `audit replay`, 2 if the question can't be answered so.
     """

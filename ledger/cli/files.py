@@ -43,10 +43,15 @@ def read(path: Path, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
 
 
 def read_trust(path: Path) -> Trust:
-    """Read a trust file. Raises InvalidTrust."""
+    """Read a trust file. Raises InvalidTrust, whose sentence names the file."""
     from ledger.core.trust import MAX_BYTES, Trust
+    from ledger.errors import InvalidTrust
 
-    return Trust.decode(read(path, MAX_BYTES))
+    try:
+        return Trust.decode(read(path, MAX_BYTES))
+    except InvalidTrust as error:
+        error.args = (f"{path}: {error} Take it as `trust init` wrote it, byte for byte.",)
+        raise
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:

@@ -35,7 +35,13 @@ class Exit(IntEnum):
 _LONGEST_USAGE = 400  # characters: `*.json` for a command that takes one file would name hundreds
 STOPPED = 130  # what shells give for an interruption (128 + SIGINT)
 _SIGN_IN_NEEDED = 401  # HTTP
-_USAGE_ERRORS = (errors.InvalidKey, errors.InvalidProfile, errors.InvalidQuestion, errors.UnknownQuestion)
+_USAGE_ERRORS = (
+    errors.BlockNotFinal,
+    errors.InvalidKey,
+    errors.InvalidProfile,
+    errors.InvalidQuestion,
+    errors.UnknownQuestion,
+)
 _UNREACHABLE = (errors.ChainUnavailable, errors.ServiceUnavailable)
 
 

@@ -105,12 +105,13 @@ def test_the_export_of_another_network_is_refused(cargo_ledger, export, tmp_path
     trust["chain"]["id"] += 1
     (tmp_path / "other.json").write_text(json.dumps(trust, separators=(",", ":"), sort_keys=True))
     result = cargo_ledger("audit", "replay", "chain.audit", "--trust", "other.json", "--json", code=1)
-    assert "chain id" in result.stderr
+    assert "not the chain of the trust file: the chain id is" in result.stderr
 
 
 def test_an_export_is_not_written_over_and_nothing_is_left_of_one_that_failed(cargo_ledger, export, tmp_path):
     cargo_ledger("audit", "export", "chain.audit", code=2)
-    cargo_ledger("audit", "export", "later.audit", "--to", 10**9, code=4)
+    late = cargo_ledger("audit", "export", "later.audit", "--to", 10**9, code=2)
+    assert "Block 1000000000 can't be the last: blocks " in late.stderr
     assert not list(tmp_path.glob("*later*"))
 
 

@@ -92,8 +92,8 @@ def test_an_event_that_nothing_signed_is_shown_with_says_so(shown):
 
 def test_what_is_not_there_and_a_block_that_does_not_hold_are_sentences(shown):
     made, _ = chain()
-    for block, log in ((3, 9), (99, 0)):
-        with pytest.raises(NotFound):
+    for block, log, instead in ((3, 9, "that block has log 0"), (99, 0, r"there are \d+ to \d+")):
+        with pytest.raises(NotFound, match=rf" here; {instead}.*\.$"):
             events.show(made, block, log)
         shown(made, block, log, code=1)
     altered = Altered(made)

@@ -69,7 +69,7 @@ def test_what_does_not_hold_exits_1_and_what_does_not_suffice_exits_3(cargo_ledg
     )
     assert (behind.exit_code, "set it" in behind.stdout) == (3, True)
     untrusted = cargo_ledger("evidence", "verify", "box.json", "--trust", "box.json", *JUDGE)
-    assert (untrusted.exit_code, "no trust file" in untrusted.stderr) == (1, True)
+    assert (untrusted.exit_code, "box.json: This is no trust file" in untrusted.stderr) == (1, True)
 
 
 def test_without_now_the_clock_judges(cargo_ledger, files):

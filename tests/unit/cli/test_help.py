@@ -8,6 +8,7 @@ import sys
 import pytest
 import typer.main
 
+from ledger.audit import questions
 from ledger.cli.main import GROUPS, app
 
 ROOT = typer.main.get_command(app)
@@ -49,6 +50,13 @@ def test_every_command_has_help_an_example_and_json(cargo_ledger, path):
         or f"cargo-ledger {' '.join(path)}" in result.stdout
     )
     assert len(COMMANDS[path].help.splitlines()[0]) > 20
+
+
+def test_the_help_of_ask_says_what_each_question_takes():
+    told = {line.partition(":")[0].strip(): line for line in COMMANDS["audit", "ask"].help.split("\n\n")}
+    for name, question in questions.QUESTIONS.items():
+        takes = {each.replace("over_seconds", "over-hours") for each in question.takes()}
+        assert set(re.findall(r"--([a-z-]+)", told[name])) == takes
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -25,6 +25,7 @@ def raising(error):
         (errors.NotFound("manifest", "0x12"), Exit.REFUSED),
         (errors.ServiceError(409, "refused", "It is held."), Exit.REFUSED),
         (errors.ChainMismatch("the chain id", 1, 2), Exit.REFUSED),
+        (errors.BlockNotFinal(9, 1, 8), Exit.USAGE),
         (errors.InvalidKey("officer", "it is wrong"), Exit.USAGE),
         (errors.InvalidProfile("profile.json", "it is wrong"), Exit.USAGE),
         (errors.ChainUnavailable("http://127.0.0.1:1", "refused"), Exit.UNREACHABLE),
