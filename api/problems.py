@@ -281,7 +281,9 @@ def invalid_fields(errors: Any, within: tuple[str, ...] = ("body",)) -> Problem:
             parts = (str(part).replace("~", "~0").replace("/", "~1") for part in place[len(within) :])
             found.append({"pointer": "".join("/" + part for part in parts), "detail": error["msg"]})
         else:
-            found.append({"parameter": str(place[-1]), "in": str(place[0]), "detail": error["msg"]})
+            # of a parameter given several times the place has which of them, from 0
+            name = next((part for part in reversed(place[1:]) if isinstance(part, str)), "")
+            found.append({"parameter": name, "in": str(place[0]), "detail": error["msg"]})
     first = found[0]
     where = first.get("parameter", first.get("pointer")) or (
         "the body" if "pointer" in first else "a parameter without a name"

@@ -85,22 +85,13 @@ class Lodging(Wired):
             raise answer
         return answer
 
-    def lodge_many(
-        self, submissions: Sequence[ManifestSubmission]
-    ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
-        """Accept manifest records in one transaction, each judged alone, in order; an error stands for a refused one."""
-        prepared: list[Prepared | LedgerError] = []
-        for submission in submissions:
-            try:
-                prepared.append(self.prepare(submission))
-            except LedgerError as error:
-                prepared.append(error)
-        return self.lodge_prepared(prepared)
-
     def lodge_prepared(
         self, prepared: Sequence[Prepared | LedgerError]
     ) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
-        """As `lodge_many`, of what is prepared; an error among them stays where it is."""
+        """Accept what is prepared in one transaction, each judged alone, in order.
+
+        An error stands for one that is refused; one that stands among what is prepared stays where it is.
+        """
         answers: list[tuple[ManifestAccepted, bool] | LedgerError] = []
         self._compare_with_chain()
         with self._store.write() as session:

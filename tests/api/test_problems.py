@@ -89,6 +89,8 @@ def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(http, met
 def test_a_parameter_out_of_its_form_is_named(http):
     problem = assert_problem(http.get("/v1/manifests?limit=0"), 422, "invalid-fields")
     assert problem["errors"][0]["parameter"] == "limit"
+    problem = assert_problem(http.get("/v1/events?kind=hold&kind=%00"), 422, "invalid-fields")
+    assert problem["errors"][0]["parameter"] == "kind" and problem["detail"].startswith("At kind: ")
 
 
 def test_a_parameter_that_does_not_exist_is_refused_and_not_overlooked(http):

@@ -102,9 +102,7 @@ def test_fifty_at_once_with_the_same_manifest_get_one_index(singapore):
 def test_a_batch_is_judged_one_by_one_and_indexes_have_no_gap(singapore):
     good = [singapore.manifest() for _ in range(3)]
     stranger = singapore.manifest("stranger", party="SG:ACME01")
-    answers = singapore.ledger.lodge_many(
-        [good[0].submission, stranger.submission, good[0].submission, good[1].submission, good[2].submission]
-    )
+    answers = singapore.lodge_together(good[0], stranger, *good)
     assert isinstance(answers[1], NotPermitted)
     assert [(each[0].index, each[1]) for each in answers if not isinstance(each, LedgerError)] == [
         (0, True),
@@ -120,11 +118,11 @@ def test_what_came_before_in_a_batch_counts_for_what_comes_after(singapore):
     same_reference = singapore.manifest(reference=first.reference)
     another = singapore.manifest(reference=first.reference, key=first.key)
     batch = [first, amended, same_reference, another]
-    answers = singapore.ledger.lodge_many([each.submission for each in batch])
+    answers = singapore.lodge_together(*batch)
     assert [isinstance(each, LedgerError) for each in answers] == [False, False, True, False], answers
     assert isinstance(answers[2], Conflict) and "is in use for the open consignment" in str(answers[2])
     assert [answers[at][0].index for at in (0, 1, 3)] == [0, 1, 2]
-    assert singapore.ledger.lodge_many([each.submission for each in batch])[:2] == [
+    assert singapore.lodge_together(*batch)[:2] == [
         (answers[0][0], False),
         (answers[1][0], False),
     ]
@@ -764,7 +762,7 @@ def test_every_proof_of_the_log_holds_and_leads_to_what_is_anchored(singapore):
     hashes, sizes = [], []
     for count in (1, 1, 2, 3, 1, 8, 5):
         batch = [singapore.manifest() for _ in range(count)]
-        answers = singapore.ledger.lodge_many([each.submission for each in batch])
+        answers = singapore.lodge_together(*batch)
         assert all(not isinstance(each, LedgerError) for each in answers)
         hashes += [
             records.leaf_hash(each.record.leaf_data(from_hex(each.submission.signature))) for each in batch

@@ -75,7 +75,7 @@ def test_while_the_chain_stands_manifests_are_accepted_to_a_bound_and_one_head_c
     late = singapore.manifest()
     with pytest.raises(QueueFull, match="8 manifests wait"):
         singapore.ledger.lodge(late.submission)
-    answers = singapore.ledger.lodge_many([accepted[0].submission, late.submission])
+    answers = singapore.lodge_together(accepted[0], late)
     assert answers[0][1] is False and isinstance(answers[1], QueueFull)
     assert [each for each in transactions(singapore) if each[0] == "anchor"] == [("anchor", "sent")]
     singapore.anvil.automine(True)

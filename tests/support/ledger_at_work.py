@@ -26,6 +26,7 @@ from ledger.ledger import Ledger
 from ledger.messages import (
     CustodyRecordMessage,
     CustodySubmission,
+    ManifestAccepted,
     ManifestRecordMessage,
     ManifestSubmission,
     from_hex,
@@ -224,6 +225,10 @@ class AtWork:
         if kind == 3:
             given["manifest_root"] = ZERO32
         return self.manifest(role, former.reference, **given)
+
+    def lodge_together(self, *manifests: Manifest) -> list[tuple[ManifestAccepted, bool] | LedgerError]:
+        """Lodge in one transaction, as a batch is; what is prepared must be well formed."""
+        return self.ledger.lodge_prepared([self.ledger.prepare(each.submission) for each in manifests])
 
     def lodged(self, role: str = "exporter", **changes: Any) -> Manifest:
         manifest = self.manifest(role, **changes)
