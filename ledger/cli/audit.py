@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shlex
 import time
@@ -220,41 +219,35 @@ def compare(
     """
     from ledger.audit import compare as comparing
     from ledger.chain import Chain
+    from ledger.cli.audit_compare import Differences, show
     from ledger.config import ChainProfile
     from ledger.store import Store
 
     out = Output(as_json)
-    found: list[Any] = []
     with ExitStack() as open_ones:
+        found = open_ones.enter_context(closing(Differences()))
         store = None if database is None else open_ones.enter_context(closing(Store(database)))
         replayed = open_ones.enter_context(replaying(out, None, trust, profile, folder, last, processes))
+        compared: list[str] = []  # nothing is held against a replay that did not come to its end
         if replayed.digest is not None:
+            compared += "blocks", "contract storage"
             with closing(Chain(ChainProfile.load(profile))) as chain, out.progress("comparing with storage"):
-                found += comparing.storage(replayed, chain)
+                found.add(comparing.storage(replayed, chain))
             if store is not None:
+                compared.append("database")
                 with out.progress("comparing with the database"):
-                    found += comparing.database(replayed, store)
+                    found.add(comparing.database(replayed, store))
+        verdict = replayed.verdict
         data = {
-            "verdict": replayed.verdict,
+            "verdict": verdict,
             "block": replayed.block,
-            "compared": ["blocks", "contract storage", *(["database"] if store else [])],
-            "differences": [dataclasses.asdict(each) for each in found],
+            "compared": compared,
             "checks": replayed.to_json()["checks"],
         }
-
-    def show(page: Page) -> None:
-        page.table(
-            "",
-            ("kind", "where", "from block", "what", "see"),
-            [(each.kind, each.where, each.block, each.what, each.command) for each in found],
-            empty=f"All agree, up to block {data['block']}: {', '.join(data['compared'])}.",
-        )
-        page.line(f"The replay is {data['verdict']}; {counted(len(found), 'difference')}.", style="bold")
-
-    out.answer(data, show)
-    if found:
+        out.answer_with_rows(data, "differences", found.rows(), lambda page: show(page, found, data))
+    if found.count:
         outcome.end(outcome.Exit.REFUSED)
-    outcome.end(outcome.of_verdict(data["verdict"]))
+    outcome.end(outcome.of_verdict(verdict))
 
 
 @app.command(

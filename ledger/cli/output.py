@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,6 +45,25 @@ class Output:
         else:
             page = Page()
             show(page)
+
+    def answer_with_rows(
+        self, data: Mapping[str, Any], name: str, rows: Iterable[Any], show: Callable[[Page], None]
+    ) -> None:
+        """As `answer`, with a list too long for memory: for programs it is the last member of `data`, on one line.
+
+        Args:
+            data: The other members; at least one.
+            name: The list's name.
+            rows: What `json` can write, read once.
+            show: As `answer`; it reads the list for itself.
+        """
+        if not self.as_json:
+            show(Page())
+            return
+        sys.stdout.write(json.dumps(data, ensure_ascii=False)[:-1] + f", {json.dumps(name)}: [")
+        for number, row in enumerate(rows):
+            sys.stdout.write((", " if number else "") + json.dumps(row, ensure_ascii=False))
+        sys.stdout.write("]}\n")
 
     @contextmanager
     def progress(self, label: str, total: int | None = None) -> Iterator[Advance]:

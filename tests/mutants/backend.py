@@ -1506,6 +1506,22 @@ MUTANTS = [
         "is_markup",
     ),
     Mutant(
+        "differences-in-a-list",
+        "ledger/cli/audit_compare.py",
+        "return map(json.loads, self._file)",
+        "return iter([json.loads(each) for each in self._file])",
+        "tests/unit/cli/test_audit_compare.py",
+        "flat",
+    ),
+    Mutant(
+        "agrees-unasked",
+        "ledger/cli/audit_compare.py",
+        '    if not data["compared"]:',
+        "    if False:",
+        "tests/unit/cli/test_audit_compare.py",
+        "people",
+    ),
+    Mutant(
         "posing-number",
         "ledger/core/printing.py",
         "plain.isascii() or ",
