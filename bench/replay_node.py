@@ -64,7 +64,7 @@ def measure(records: int = RECORDS) -> list[Figure]:
             f"{speed:,.0f} events/s",
             f"{TO_REACH:,}",
             speed >= TO_REACH,
-            f"{events:,} events, one process beside a node that gives raw receipts, the best of {TIMES}; processor time an event "
+            f"{events:,} events, one process beside a node whose database it reads, the best of {TIMES}; processor time an event "
             f"{own:.1f} µs here and {node:.1f} µs in the node, so that two cores can't do more than {bound:,.0f} a second; at "
             f"load {load:.1f}",
         )

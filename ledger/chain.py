@@ -244,7 +244,7 @@ class _BoundedProvider(JSONBaseProvider):
             raise ChainUnavailable(self.shown, f"its answer to {method} has a name twice")
         return cast(RPCResponse, parsed)
 
-    def _ask(self, method: str, body: bytes) -> tuple[bytes, Any]:
+    def _ask(self, method: str, body: bytes) -> tuple[bytearray, Any]:
         """Send a request: the answer's bytes, and what they say as JSON."""
         received, status = self._post(method, body)
         try:
@@ -267,7 +267,7 @@ class _BoundedProvider(JSONBaseProvider):
             raise ChainUnavailable(self.shown, f"its answer to {len(params)} of {method} is no list")
         return parsed
 
-    def _post(self, method: str, body: bytes) -> tuple[bytes, int]:
+    def _post(self, method: str, body: bytes) -> tuple[bytearray, int]:
         seconds = min(QUICK_SECONDS, ANSWER_SECONDS) if method in _QUICK else ANSWER_SECONDS
         deadline = time.monotonic() + seconds
         received = bytearray()
@@ -294,7 +294,7 @@ class _BoundedProvider(JSONBaseProvider):
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             reason = str(error).replace(self.url, self.shown) or type(error).__name__
             raise ChainUnavailable(self.shown, reason) from None
-        return bytes(received), answer.status_code
+        return received, answer.status_code
 
 
 def _without_secrets(url: str) -> str:

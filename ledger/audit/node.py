@@ -3,8 +3,9 @@
 What the node answers is only put into the form that is hashed; `checking` finds out whether it is true. JSON is read by
 orjson and cut into bytes by hand, since a library's decoding of events costs more than all the checks together.
 
-A node of the auditor's own may give receipts as they are hashed (geth's `debug_getRawReceipts`, where its namespace `debug`
-is opened): to spell them out as JSON costs geth more than the whole replay.
+A node of the auditor's own that opens its namespace `debug` spares itself most of the work: geth hands over what its
+database has of the receipts (`geth`), others give them as they are hashed (`debug_getRawReceipts`). To spell them out as
+JSON costs a node more than the whole replay.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+from ledger.audit import geth
 from ledger.audit.blocks import Chunk, Network, ShownBlock, Tail, encode
 from ledger.chain import Chain
 from ledger.config import CONTRACTS
@@ -24,12 +26,12 @@ from ledger.core.headers import Header
 from ledger.core.records import keccak
 from ledger.errors import BlockNotFinal, ChainUnavailable
 
-FIRST_WINDOW = 64  # blocks asked for at once, at first
-WIDEST_WINDOW = 1_024  # nodes take lists of about so many requests
+FIRST_WINDOW = 4  # blocks asked for at once, at first
+WIDEST_WINDOW = 1_000  # nodes take lists of so many requests
 _TRIES = 3  # for a single block
 _PAUSE_SECONDS = 0.5
 _EASY_SECONDS = 2.0  # a window that came within this time may be wider next time
-_LARGE_BYTES = 8 << 20  # of a window's blocks: larger ones take memory and are not quicker
+_LARGE_BYTES = 2 << 20  # of a window's blocks: larger ones leave the processor's caches, here and in the node
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -75,7 +77,10 @@ class NodeSource:
         self.last = final if last is None else last
         self._window = FIRST_WINDOW
         self._whole_receipts = True  # until the node turns out not to give a block's receipts in one answer
-        self._raw_receipts = self._gives_raw_receipts()
+        database = geth.Database(chain)
+        is_open = all(database.is_open(number) for number in (self.network.first_block, self.last))
+        self._database = database if is_open else None
+        self._raw_receipts = not is_open and self._gives_raw_receipts()
         self._addresses = [self.network.addresses[name] for name in CONTRACTS]
         # "94" is how RLP spells 20 bytes: the two contracts whose transactions are shown, as a receipt has them
         self._shown = [
@@ -156,7 +161,10 @@ class NodeSource:
 
     def _ask(self, first: int, last: int) -> Chunk:
         numbers = range(first, last + 1)
-        found = self._chain.ask_many("eth_getBlockByNumber", [(hex(number), False) for number in numbers])
+        if self._database is not None:  # geth gives a header by itself, without looking at the block
+            found = self._chain.ask_many("eth_getHeaderByNumber", [(hex(number),) for number in numbers])
+        else:
+            found = self._chain.ask_many("eth_getBlockByNumber", [(hex(number), False) for number in numbers])
         headers: list[Header] = []
         for number, raw in zip(numbers, found, strict=True):
             if raw is None:
@@ -169,17 +177,19 @@ class NodeSource:
             for place, header in enumerate(headers)
             if any(receipts.may_hold(header.logs_bloom, address) for address in self._addresses)
         ]
-        given = self._receipts([(found[place]["hash"], found[place]["transactions"]) for place in busy])
+        given = self._receipts([(headers[place], found[place]) for place in busy])
         shown = dict(zip(busy, given, strict=True))
-        spoken = [place for place in busy if any(self._is_shown(receipt) for receipt in shown[place])]
-        signed = self._transactions([found[place]["hash"] for place in spoken])
-        transactions = {
-            place: {at: raw for at, raw in enumerate(each) if self._is_shown(shown[place][at])}
-            for place, each in zip(spoken, signed, strict=True)
-            if len(each) == len(shown[place])  # else the receipts are not whole, which `checking` says
+        spoken = {
+            place: [at for at, receipt in enumerate(each) if self._is_shown(receipt)]
+            for place, each in shown.items()
         }
+        signed = self._transactions(
+            [(found[place]["hash"], places, len(shown[place])) for place, places in spoken.items() if places]
+        )
         data = b"".join(
-            encode(ShownBlock(header.encode(), tuple(shown.get(place, ())), transactions.get(place, {})))
+            encode(
+                ShownBlock(header.encode(), tuple(shown.get(place, ())), signed.get(found[place]["hash"], {}))
+            )
             for place, header in enumerate(headers)
         )
         return Chunk(first, last, data, 0, self.name)
@@ -187,13 +197,16 @@ class NodeSource:
     def _is_shown(self, receipt: bytes) -> bool:
         return any(address in receipt for address in self._shown)
 
-    def _receipts(self, blocks: list[tuple[str, list[str]]]) -> list[list[bytes]]:
+    def _receipts(self, shown: list[tuple[Header, Any]]) -> list[list[bytes]]:
         """The receipts of blocks; where the node gives none of a whole block, transaction by transaction."""
-        if not blocks:
+        if not shown:
             return []
+        if self._database is not None:
+            return self._database.receipts([(header, raw["hash"]) for header, raw in shown])
+        blocks = [raw["hash"] for _, raw in shown]
         if self._raw_receipts:
             try:
-                found = self._chain.ask_many("debug_getRawReceipts", [(hash_,) for hash_, _ in blocks])
+                found = self._chain.ask_many("debug_getRawReceipts", [(hash_,) for hash_ in blocks])
                 return [[bytes.fromhex(each[2:]) for each in block] for block in found]
             except ChainUnavailable:
                 if len(blocks) > 1:
@@ -203,7 +216,7 @@ class NodeSource:
                 raise self._malformed("receipts", error) from None
         if self._whole_receipts:
             try:
-                found = self._chain.ask_many("eth_getBlockReceipts", [(hash_,) for hash_, _ in blocks])
+                found = self._chain.ask_many("eth_getBlockReceipts", [(hash_,) for hash_ in blocks])
                 return [[self._receipt(each) for each in block] for block in found]
             except ChainUnavailable:
                 if len(blocks) > 1:
@@ -211,10 +224,10 @@ class NodeSource:
                 self._whole_receipts = False
             except _MALFORMED as error:
                 raise self._malformed("receipts", error) from None
-        asked = [(hash_,) for _, transactions in blocks for hash_ in transactions]
+        asked = [(hash_,) for _, raw in shown for hash_ in raw["transactions"]]
         try:
             each = iter(self._chain.ask_many("eth_getTransactionReceipt", asked)) if asked else iter(())
-            return [[self._receipt(next(each)) for _ in transactions] for _, transactions in blocks]
+            return [[self._receipt(next(each)) for _ in raw["transactions"]] for _, raw in shown]
         except _MALFORMED as error:
             raise self._malformed("receipts", error) from None
 
@@ -226,14 +239,40 @@ class NodeSource:
         kind = int(raw.get("type") or "0x0", 16)
         return (bytes((kind,)) if kind else b"") + bytes.fromhex(_hex_list(body + _hex_list(logs)))
 
-    def _transactions(self, blocks: list[str]) -> list[list[bytes]]:
+    def _transactions(self, blocks: list[tuple[str, list[int], int]]) -> dict[str, dict[int, bytes]]:
+        """Signed transactions by the hash of their block and their place in it.
+
+        Args:
+            blocks: Of each its hash, the places, and how many receipts it was shown with: where that is not how many
+                transactions it has, none are given, and `checking` says that the receipts are not whole.
+        """
         if not blocks:
-            return []
-        found = self._chain.ask_many("eth_getBlockByHash", [(hash_, True) for hash_ in blocks])
+            return {}
+        if self._database is not None:
+            return self._raw_transactions([(hash_, places) for hash_, places, _ in blocks])
+        found = self._chain.ask_many("eth_getBlockByHash", [(hash_, True) for hash_, _, _ in blocks])
         try:
-            return [[_signed(each) for each in block["transactions"]] for block in found]
+            return {
+                hash_: {at: _signed(block["transactions"][at]) for at in places}
+                for (hash_, places, count), block in zip(blocks, found, strict=True)
+                if len(block["transactions"]) == count
+            }
         except _MALFORMED as error:
             raise self._malformed("transactions", error) from None
+
+    def _raw_transactions(self, blocks: list[tuple[str, list[int]]]) -> dict[str, dict[int, bytes]]:
+        asked = [(hash_, at) for hash_, places in blocks for at in places]
+        raw = self._chain.ask_many(
+            "eth_getRawTransactionByBlockHashAndIndex", [(hash_, hex(at)) for hash_, at in asked]
+        )
+        found: dict[str, dict[int, bytes]] = {}
+        try:
+            for (hash_, at), each in zip(asked, raw, strict=True):
+                if each != "0x":  # there is none
+                    found.setdefault(hash_, {})[at] = bytes.fromhex(each[2:])
+        except _MALFORMED as error:
+            raise self._malformed("transactions", error) from None
+        return found
 
     def _malformed(self, what: str, error: Exception) -> ChainUnavailable:
         return ChainUnavailable(self._chain.shown, f"its {what} are malformed: {error!r}")

@@ -200,6 +200,26 @@ def test_a_node_that_leaves_logs_out_gets_no_clean_verdict(desk, node, profile, 
         assert "Block" in result.check("receipts").message
 
 
+def test_what_a_node_left_out_is_shown_again_by_the_report_s_own_command(
+    desk, node, profile, monkeypatch, tmp_path
+):
+    node.fault = one_by_one(omit_last)
+    profile.save(tmp_path / "profile.json")
+    (tmp_path / "trust.json").write_bytes(trust_for(desk.profile).encode())
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        result = CliRunner().invoke(app, [*words, "--json"], prog_name="cargo-ledger")
+        assert result.exit_code == 1, result.output
+        return json.loads(result.stdout)
+
+    (broken,) = run("audit", "report", "--trust", "trust.json", "--profile", "profile.json")["broken"]
+    assert (broken["check"], broken["log"]) == ("receipts", None)
+    assert broken["command"].endswith(f" --to {broken['block']}")
+    again = run(*broken["command"].split()[1:])
+    assert [each["message"] for each in again["checks"] if each["status"] == "INVALID"] == [broken["message"]]
+
+
 def lie(request, answer):
     """Another time of each block, with its true hash."""
     return answer | {"result": answer["result"] | {"timestamp": "0x1"}} if blocks_of(request) else answer
