@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -28,6 +28,9 @@ from ledger.errors import StoreError
 HOW_MADE = "Look at its path and name; a new service's is made by `python -m api --create`."
 WAIT_SECONDS = 30  # how long a writer waits for its turn before it says that the database is busy
 _FORGET_MILLISECONDS = 1_000  # how long forgetting waits for readers, before it is tried again later
+_TURN_SECONDS = 0.002  # until a writer asks for its turn again
+_LINE_SECONDS = 1.0  # how long one waits behind another that waits: that one may have been stopped
+_LONG_LOG_PAGES = 4_000  # 16 MiB in the log beside the file: the writer brings them into the file itself
 _AGAIN_SECONDS = 0.01  # until a lock is asked for again that SQLite does not wait for
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 _OLDEST_SERVER = 150_000  # PostgreSQL 15
@@ -96,6 +99,9 @@ class Database(Protocol):
 
     def forget(self) -> bool:
         """Let what was deleted vanish from the disk; whether it is done."""
+
+    def tidy(self) -> None:
+        """Do now and then, beside the writers, what one of them would else have to do after its commit."""
 
     def require_room(self) -> None:
         """Refuse a disk that is full, as far as that can be seen from here.
@@ -172,6 +178,7 @@ class SQLite:
         if not path.exists() and not create:
             raise StoreError(f"There is no database at {path}. {HOW_MADE}")
         self._is = _identity(path)
+        self._line = _Line(path.with_name(path.name + ".turn"))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -204,7 +211,7 @@ class SQLite:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The write lock is taken at the start; other processes wait for it."""
+        """The write lock is taken at the start; who waits for it has it before the one that had it has it again."""
         self._require_there()
         with self._writing.begin() as connection:
             yield connection
@@ -253,7 +260,8 @@ class SQLite:
             cursor = connection.cursor()
             cursor.execute(f"PRAGMA busy_timeout={_FORGET_MILLISECONDS}")
             try:
-                is_busy = bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+                with self._line.next():
+                    is_busy = bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
             except sqlite3.OperationalError:
                 is_busy = True
             cursor.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1_000:.0f}")
@@ -261,6 +269,19 @@ class SQLite:
         finally:
             connection.close()
         return not is_busy
+
+    def tidy(self) -> None:
+        """Bring the pages of the write-ahead log into the file, while writers go on.
+
+        Whose commit finds the log too long does it itself, and waits for the disk once more with all that are behind it.
+        What can't be done now, on a full disk, is done another time: nothing is lost as long as it stands in the log.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            with suppress(sqlite3.OperationalError):
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        finally:
+            connection.close()
 
     def require_room(self) -> None:
         """Look at the file system of the file, for its room and for whether it takes new files.
@@ -285,9 +306,7 @@ class SQLite:
             file = path.open("a+")
         except OSError as error:
             raise StoreError(f"The worker's lock {path} cannot be opened: {error.strerror}.") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(file.fileno()):
             file.close()
             return None
         return _LockedFile(file)
@@ -307,14 +326,17 @@ class SQLite:
             "foreign_keys=ON",
             "temp_store=MEMORY",
             "secure_delete=ON",
+            f"wal_autocheckpoint={_LONG_LOG_PAGES}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @staticmethod
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    def _begin(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("writes", False):
+            with self._line.next():
+                _begin_to_write(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
 
 class PostgreSQL:
@@ -390,6 +412,9 @@ class PostgreSQL:
             connection.exec_driver_sql("VACUUM")
         return True
 
+    def tidy(self) -> None:
+        """The server does so by itself."""
+
     def require_room(self) -> None:
         """The server's disk is its own: it says so when something is written."""
 
@@ -441,6 +466,59 @@ def _connecting(url: str) -> tuple[str, str]:
     place = f"{POSTGRESQL}/{name}?host={host}" if host.startswith("/") else f"{POSTGRESQL}{host}{port}/{name}"
     missing = {name: value for name, value in _CONNECTING.items() if name not in given}
     return make_conninfo(url, **missing), place
+
+
+class _Line:
+    """Where the writers of all processes stand who wait for their turn: behind the lock on a file beside the database.
+
+    Whose turn it is says SQLite's own lock, which wakes nobody and knows no order: alone, it lets the one that had the
+    turn take it again before the one that sleeps has looked. Who has that turn stands in no line, and who wants it a
+    second time finds the next one there.
+
+    Args:
+        path: The file; it is made, and stays empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """Be the next, until the end of this. Who can't make the file, or finds that the line stands, is in none."""
+        with ExitStack() as line:
+            with suppress(OSError):
+                file = line.enter_context(self._path.open("ab", buffering=0))
+                until = time.monotonic() + _LINE_SECONDS
+                while not _locked(file.fileno()) and time.monotonic() < until:
+                    time.sleep(_TURN_SECONDS)
+            yield
+
+
+def _locked(file: int) -> bool:
+    """Lock a file if nobody else has; the lock goes with the file's descriptor, however that ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take the writers' turn as soon as it is free. Left to wait by itself, SQLite sleeps up to a tenth of a second at a time."""
+    until = time.monotonic() + WAIT_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except DBAPIError as error:
+                code = getattr(error.orig, "sqlite_errorcode", 0)
+                if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(_TURN_SECONDS)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={WAIT_SECONDS * 1_000:.0f}")
 
 
 def _keep_a_log_beside(cursor: sqlite3.Cursor) -> None:

@@ -218,6 +218,11 @@ class Store:
         with _translated(self.place):
             return self._database.forget()
 
+    def tidy(self) -> None:
+        """Do now and then, beside the writers, what one of them would else have to do after its commit."""
+        with _translated(self.place):
+            self._database.tidy()
+
     def worker_lock(self) -> WorkerLock | None:
         """The lock that only one worker holds; None while another has it. It goes with the process, however it ends."""
         with _translated(self.place):

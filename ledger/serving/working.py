@@ -71,6 +71,7 @@ class Working(Wired):
         if taken < BATCH_BLOCKS:  # far behind, it does not know what became of what was sent
             moved |= self._sending().turn()
         self._retention.turn()
+        self._store.tidy()
         self._beat()
         return moved
 

@@ -18,7 +18,7 @@ from ledger.errors import InvalidProfile
 from ledger.vault import add_wrapping_key
 
 HEALS_SECONDS = 30
-DATABASE = {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.db.worker", "ledger.db.wrapping-keys"}
+DATABASE = {f"ledger.db{end}" for end in ("", "-wal", "-shm", ".turn", ".worker", ".wrapping-keys")}
 
 
 @contextmanager

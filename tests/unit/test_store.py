@@ -1,5 +1,6 @@
 """One writer at a time, whole or not at all, and every trouble of the database one error."""
 
+import fcntl
 import os
 import secrets
 import signal
@@ -8,7 +9,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,6 +230,71 @@ def test_a_writer_reads_what_the_writer_before_it_wrote(database_url, store):
         after.result(30)
     with store.read() as session:
         assert session.log().next_index == 42
+
+
+def waits_for_its_turn(database_url):
+    """Whether a writer of the database stands in line; there is another that has the turn."""
+    if database_url.startswith("sqlite"):
+        with open(database_url.removeprefix("sqlite:///") + ".turn") as line:
+            try:
+                fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+    with psycopg.connect(database_url) as connection:
+        return bool(connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+
+
+def test_a_writer_that_waits_has_its_turn_before_the_one_that_had_it_has_it_again(database_url, store):
+    """However fast that one comes back: neither process keeps the other from writing."""
+    turns = []
+
+    def write_next():
+        with closing(Store(database_url)) as other, other.write():
+            turns.append("the one that waited")
+
+    for _ in range(5):
+        with ThreadPoolExecutor(1) as pool:
+            with store.write():
+                waiting = pool.submit(write_next)
+                deadline = time.monotonic() + 20
+                while not waits_for_its_turn(database_url):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+            with store.write():
+                turns.append("the one that had it")
+            waiting.result(30)
+    assert turns == ["the one that waited", "the one that had it"] * 5
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_stands_still_in_line_keeps_nobody_from_writing(database_url, store, monkeypatch):
+    """A process that was stopped while it waited, say."""
+    monkeypatch.setattr(ledger.database, "_LINE_SECONDS", 0.1)
+    with open(database_url.removeprefix("sqlite:///") + ".turn") as line:
+        fcntl.flock(line, fcntl.LOCK_EX)
+        goes_on = threading.Timer(20, fcntl.flock, (line, fcntl.LOCK_UN))
+        goes_on.start()
+        accept(store, 1)
+        assert goes_on.is_alive(), "it was waited for"
+        goes_on.cancel()
+        goes_on.join()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_written_comes_out_of_the_log_beside_the_writers_and_all_is_there(database_url, store):
+    """So that it is short, and starts anew, though no writer ever has to do that."""
+    log = Path(database_url.removeprefix("sqlite:///") + "-wal")
+    accept(store, 500)
+    store.tidy()
+    length = log.stat().st_size
+    for _ in range(20):
+        accept(store, 100)
+        with store.read():  # nor does a reader of what is newest keep it from that
+            store.tidy()
+    assert log.stat().st_size <= length
+    with store.read() as session:
+        assert [row.log_index for row in session.manifests_where(limit=10**4)] == list(range(2_500))
 
 
 def test_the_same_manifest_twice_is_one_error_and_neither_is_written(store):
