@@ -109,6 +109,40 @@ def test_a_disk_that_turns_read_only_refuses_loses_nothing_and_heals(founded, an
 
 
 @pytest.mark.row("D7")
+def test_a_disk_of_postgresql_that_turns_read_only_refuses_loses_nothing_and_heals(founded, anvil, tmp_path):
+    """The server ends itself over the first byte of its journal that it cannot write, and is started again by its operator."""
+    cluster = postgres.begin()
+    if cluster is None:
+        pytest.skip(postgres.MISSING)
+    try:
+        keys = tmp_path / "wrapping-keys"
+        add_wrapping_key(keys)
+        changes = {"LEDGER_WRAPPING_KEYS_FILE": str(keys)}
+        with posting(founded, tmp_path, cluster.create("read_only"), **changes) as (life, service):
+            assert life.post() == 202
+            log, calls = tmp_path / "strace", "pwrite64,pwritev,pwritev2,ftruncate,fallocate"
+            faults = ["-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
+            processes = [word for process in cluster.processes() for word in ("-p", str(process))]
+            command = ["strace", "-f", "-q", "-y", *faults, "-o", str(log), *processes]
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracing:
+                try:
+                    seconds_until(lambda: tracing.poll() is not None or life.post() != 202, 60)
+                    if tracing.poll() is not None and not log.read_text():
+                        pytest.skip(f"strace may not attach here: {tracing.stderr.read()}")
+                    refused = life.new()
+                    assert [life.post(refused) for _ in range(3)] == [503] * 3
+                    seconds_until(lambda: not is_ready(service.url), 20)
+                finally:
+                    tracing.terminate()
+            assert "EROFS" in log.read_text() and "(INJECTED)" in log.read_text()
+            cluster.stop_server()
+            cluster.start_server()
+            require_healed(life, service, refused)
+    finally:
+        postgres.end(cluster)
+
+
+@pytest.mark.row("D7")
 def test_a_disk_without_inodes_or_read_only_refuses_a_start_and_loses_nothing(founded, anvil, tmp_path):
     with mounted(tmp_path / "disk", "size=20m,nr_inodes=16") as disk:
         with posting(founded, tmp_path, f"sqlite:///{disk / 'ledger.db'}") as (life, service):

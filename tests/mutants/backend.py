@@ -90,6 +90,14 @@ MUTANTS = [
         "full_disk_of_postgresql",
     ),
     Mutant(
+        "postgresql-read-only-accepted",
+        "api/problems.py",
+        'StoreError: Kind("store-unavailable", 503,',
+        'StoreError: Kind("store-unavailable", 202,',
+        "tests/e2e/test_disk_full.py",
+        "postgresql_that_turns",
+    ),
+    Mutant(
         "part-of-a-file-left",
         "ledger/config.py",
         "    except BaseException:\n        Path(temporary).unlink(missing_ok=True)\n",
