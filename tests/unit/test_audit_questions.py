@@ -62,7 +62,7 @@ class Past:
         self.chronicle = ReplayedChronicle(self._replayed(), Reading(), NoCiting())
 
     def _replayed(self):
-        rest = dict.fromkeys(("source", "trust", "verdict", "counts", "digest", "own_folder"))
+        rest = dict.fromkeys(("source", "trust", "verdict", "broken", "counts", "digest", "own_folder"))
         return Replayed(
             **rest,
             network=NETWORK,
