@@ -1098,6 +1098,22 @@ MUTANTS = [
         "interleave",
     ),
     Mutant(
+        "second-look-close-any-order",
+        "ledger/anchoring.py",
+        'if now is None or now.closing != "waiting":',
+        "if False:",
+        "tests/unit/test_sending_schedules.py",
+        "any_order",
+    ),
+    Mutant(
+        "nonce-beside-its-row",
+        "ledger/outgoing.py",
+        "nonce = max(mined, 0 if highest is None else highest + 1)",
+        "nonce = mined",
+        "tests/unit/test_sending_schedules.py",
+        "any_order",
+    ),
+    Mutant(
         "second-look-anchor",
         "ledger/anchoring.py",
         "            if _is_on_its_way(session, log.epoch, first):  # looked",
