@@ -148,6 +148,10 @@ class Sender:
         with self._store.write() as session:
             if _is_on_its_way(session, log.epoch, first):  # looked at again: nothing was locked till now
                 return False
+            if (
+                session.newest_head(self._administration, log.epoch) != newest
+            ):  # what it extends is not the newest
+                return False
             _, raw = self._outgoing.add(session, account, "anchor", call, mined, subject)
         self._chain.send(raw)
         return True

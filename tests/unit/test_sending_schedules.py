@@ -15,9 +15,8 @@ from two_senders import TwoSenders, World
 
 from ledger.store import Store
 
-WORLDS, SCHEDULES = form(
-    (1, 50), (500, 200)
-)  # after its schedules a world must come to rest, with everything done
+# After its schedules a world must come to rest, with everything done.
+WORLDS, SCHEDULES = form((1, 15), (500, 200))
 
 
 @pytest.fixture(scope="module")
