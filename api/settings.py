@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -159,8 +160,12 @@ def read_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        InvalidProfile: One is missing or not of its form; it is named as the environment names it.
+        InvalidProfile: One is missing, not of its form, or none that there is; it is named as the environment names it.
     """
+    known = {f"LEDGER_{field}".upper() for field in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith("LEDGER_") and name.upper() not in known:
+            raise InvalidProfile(name, "there is no such setting; README.md lists those there are")
     try:
         return Settings()  # type: ignore[call-arg]  # its fields come from the environment
     except ValidationError as error:

@@ -125,6 +125,13 @@ def test_a_missing_setting_is_named(environment, sentence, name):
     assert name in sentence("--create")
 
 
+def test_a_setting_that_does_not_exist_is_refused_and_not_overlooked(environment, sentence):
+    environment.setenv("LEDGER_REQUEST_PER_MINUTE", "60")
+    assert (
+        sentence() == "LEDGER_REQUEST_PER_MINUTE: there is no such setting; README.md lists those there are."
+    )
+
+
 def test_a_wrong_password_is_said_without_repeating_it(environment, sentence, tmp_path):
     (tmp_path / "password").write_text("another-password\n")
     said = sentence("--create")
