@@ -132,12 +132,9 @@ def test_all_that_the_service_kept_is_derived_again_from_the_validators_chain_an
         assert (outcome.found, outcome.replay, outcome.verdict) == ([], "VALID", "INDETERMINATE")
         assert WORD in outcome.unchecked
         with store.write() as session:
-            kept = session.first(
-                t.chain_custody
-            )  # the one record; how many were refused before it depends on the blocks
-            session.put_right(
-                t.chain_custody, {"sequence": kept.sequence}, {**kept._mapping, "accepted_at": 1}
-            )
+            kept = session.first(t.chain_custody)  # how many were refused before it depends on the blocks
+            place = {"sequence": kept.sequence}
+            session.put_right(t.chain_custody, place, {**kept._mapping, "accepted_at": 1})
         for wanted in (Wanted(profile, trust, keys), offline):
             outcome = fsck(store, wanted, unseen)
             assert [(each.kind, each.where, each.id) for each in outcome.found] == [
