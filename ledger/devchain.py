@@ -32,6 +32,7 @@ CHAIN_ID = 31337
 GAS_LIMIT = 60_000_000  # gas a block: 300 custody records at the constant 200,000
 START_SECONDS = 20
 _PR_SET_PDEATHSIG = 1
+_EXITING = 4  # a process's flag PF_EXITING, proc(5)
 
 Lifetime = Literal["detached", "parent"]
 
@@ -236,13 +237,13 @@ def _genesis_time(folder: Path) -> int:
 
 def _is_anvil(pid: int, folder: Path) -> bool:
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return False
-    if state == "Z":  # it has ended; the port is free when its last thread has
-        return threads > 1
+    if int(stat[6]) & _EXITING:  # its arguments are gone, its port is free when its last thread has ended
+        return stat[0] != "Z" or threads > 1
     return str(folder / "state.json").encode() in arguments
 
 

@@ -104,7 +104,7 @@ def test_an_officer_reads_a_box_in_words(cargo_ledger, opened):
     held = cargo_ledger(f"consignment show {opened.container}").stdout
     assert held.startswith(cargo)
     assert "In the charge of SG:ACME01. On hold by SG since " in held
-    assert ": documents missing. May not go: it is on hold." in held
+    assert ": “documents missing”. May not go: it is on hold." in held
     assert "place SGSIN" in held
     assert re.search(r"As of block \d+, 20\S+ \S+ UTC, \d+ seconds? ago; 4 records on chain\.", held)
 
