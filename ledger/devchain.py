@@ -65,6 +65,17 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1 at this moment."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process when the one that started it ends (Linux; elsewhere nothing happens)."""
     try:
@@ -249,15 +260,7 @@ def _is_anvil(pid: int, folder: Path) -> bool:
 
 def _last_free_port(folder: Path) -> int | None:
     noted = _noted(folder)
-    if noted is None:
-        return None
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", noted.port))
-        except OSError:
-            return None
-    return noted.port
+    return noted.port if noted is not None and is_free(noted.port) else None
 
 
 def _answers(url: str) -> bool:

@@ -382,7 +382,7 @@ class Network:
     def _port(self, code: str) -> int:
         if self.lifetime == "parent":
             return 0  # any free one: two demonstrations never meet
-        return next((port for port in self._wanted_ports(code) if processes.is_free(port)), 0)
+        return next((port for port in self._wanted_ports(code) if devchain.is_free(port)), 0)
 
     def _wanted_ports(self, code: str) -> Iterator[int]:
         former = self._printed_address(code)

@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -99,17 +98,6 @@ def end(folders: Iterable[Path]) -> dict[Path, int]:
     for pid in found.values():
         _reap(pid)
     return found
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a port of 127.0.0.1 at this moment."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def last_line(log: Path) -> str:

@@ -195,7 +195,7 @@ class Validators:
     def _port(self, note: Path) -> int:
         """The port of the last run while it is free, else any free one."""
         former = int(note.read_text()) if note.exists() else 0
-        return former if former and processes.is_free(former) else 0
+        return former if former and devchain.is_free(former) else 0
 
     def _wait_for_answer(self, place: int) -> None:
         folder = self.folders[place]

@@ -34,6 +34,22 @@ def posting(network, folder, database, **changes):
         service.stop()
 
 
+@contextmanager
+def posting_to_postgresql(network, folder, name, data_folder=None):
+    """The service with a database of a cluster of its own: who posts to it, and the cluster; skipped where there is no PostgreSQL."""
+    cluster = postgres.begin(data_folder)
+    if cluster is None:
+        pytest.skip(postgres.MISSING)
+    try:
+        keys = folder / "wrapping-keys"
+        add_wrapping_key(keys)
+        changes = {"LEDGER_WRAPPING_KEYS_FILE": str(keys)}
+        with posting(network, folder, cluster.create(name), **changes) as (life, service):
+            yield life, service, cluster
+    finally:
+        postgres.end(cluster)
+
+
 def require_healed(life, service, refused):
     """What was refused is taken within half a minute, and nothing that was promised is lost."""
     seconds_until(lambda: life.post(refused) == 202, HEALS_SECONDS)
@@ -65,23 +81,16 @@ def test_a_full_disk_of_postgresql_refuses_loses_nothing_and_heals(founded, anvi
     """Data and journal of a cluster on one small disk."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # the server is another user's
-        with mounted(Path(folder) / "disk", "size=200m,mode=1777") as disk:
-            cluster = postgres.begin(disk)
-            if cluster is None:
-                pytest.skip(postgres.MISSING)
-            try:
-                keys = tmp_path / "wrapping-keys"
-                add_wrapping_key(keys)
-                changes = {"LEDGER_WRAPPING_KEYS_FILE": str(keys)}
-                with posting(founded, tmp_path, cluster.create("full"), **changes) as (life, service):
-                    assert life.post() == 202
-                    ballast = fill(disk)
-                    refused = life.until_refused()
-                    assert {life.post() for _ in range(3)} == {503}
-                    ballast.unlink()
-                    require_healed(life, service, refused)
-            finally:
-                postgres.end(cluster)
+        with (
+            mounted(Path(folder) / "disk", "size=200m,mode=1777") as disk,
+            posting_to_postgresql(founded, tmp_path, "full", disk) as (life, service, _),
+        ):
+            assert life.post() == 202
+            ballast = fill(disk)
+            refused = life.until_refused()
+            assert {life.post() for _ in range(3)} == {503}
+            ballast.unlink()
+            require_healed(life, service, refused)
 
 
 @pytest.mark.row("D7")
@@ -112,35 +121,26 @@ def test_a_disk_that_turns_read_only_refuses_loses_nothing_and_heals(founded, an
 @pytest.mark.row("D7")
 def test_a_disk_of_postgresql_that_turns_read_only_refuses_loses_nothing_and_heals(founded, anvil, tmp_path):
     """The server ends itself over the first byte of its journal that it cannot write, and is started again by its operator."""
-    cluster = postgres.begin()
-    if cluster is None:
-        pytest.skip(postgres.MISSING)
-    try:
-        keys = tmp_path / "wrapping-keys"
-        add_wrapping_key(keys)
-        changes = {"LEDGER_WRAPPING_KEYS_FILE": str(keys)}
-        with posting(founded, tmp_path, cluster.create("read_only"), **changes) as (life, service):
-            assert life.post() == 202
-            log, calls = tmp_path / "strace", "pwrite64,pwritev,pwritev2,ftruncate,fallocate"
-            faults = ["-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
-            processes = [word for process in cluster.processes() for word in ("-p", str(process))]
-            command = ["strace", "-f", "-q", "-y", *faults, "-o", str(log), *processes]
-            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracing:
-                try:
-                    seconds_until(lambda: tracing.poll() is not None or life.post() != 202, 60)
-                    if tracing.poll() is not None and not log.read_text():
-                        pytest.skip(f"strace may not attach here: {tracing.stderr.read()}")
-                    refused = life.new()
-                    assert [life.post(refused) for _ in range(3)] == [503] * 3
-                    seconds_until(lambda: not is_ready(service.url), 20)
-                finally:
-                    tracing.terminate()
-            assert "EROFS" in log.read_text() and "(INJECTED)" in log.read_text()
-            cluster.stop_server()
-            cluster.start_server()
-            require_healed(life, service, refused)
-    finally:
-        postgres.end(cluster)
+    with posting_to_postgresql(founded, tmp_path, "read_only") as (life, service, cluster):
+        assert life.post() == 202
+        log, calls = tmp_path / "strace", "pwrite64,pwritev,pwritev2,ftruncate,fallocate"
+        faults = ["-e", f"trace={calls}", "-e", f"inject={calls}:error=EROFS"]
+        processes = [word for process in cluster.processes() for word in ("-p", str(process))]
+        command = ["strace", "-f", "-q", "-y", *faults, "-o", str(log), *processes]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracing:
+            try:
+                seconds_until(lambda: tracing.poll() is not None or life.post() != 202, 60)
+                if tracing.poll() is not None and not log.read_text():
+                    pytest.skip(f"strace may not attach here: {tracing.stderr.read()}")
+                refused = life.new()
+                assert [life.post(refused) for _ in range(3)] == [503] * 3
+                seconds_until(lambda: not is_ready(service.url), 20)
+            finally:
+                tracing.terminate()
+        assert "EROFS" in log.read_text() and "(INJECTED)" in log.read_text()
+        cluster.stop_server()
+        cluster.start_server()
+        require_healed(life, service, refused)
 
 
 @pytest.mark.row("D7")

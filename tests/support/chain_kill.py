@@ -9,7 +9,6 @@ let go on for a moment while its file is like that.
 import json
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -27,23 +26,13 @@ def kill(chain):
         _until_halted(chain.pid)
         if _is_whole(chain.folder / "state.json"):
             os.kill(chain.pid, signal.SIGKILL)
-            while devchain.status(chain.folder) is not None or not _is_free(chain.port):
+            while devchain.status(chain.folder) is not None or not devchain.is_free(chain.port):
                 assert time.monotonic() < deadline, f"port {chain.port} is not let go of"
                 time.sleep(0.001)
             return
         os.kill(chain.pid, signal.SIGCONT)
         assert time.monotonic() < deadline, f"anvil's {chain.folder}/state.json is never whole"
         time.sleep(0.05)
-
-
-def _is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _until_halted(pid):
